@@ -1,0 +1,91 @@
+import type { Transport } from "./contract.ts"
+import { HeddleError } from "./errors.ts"
+
+export interface ContextOptions {
+  /** Sockets that may be open at once. Default 1,023, as in libzmq. */
+  maxSockets?: number
+  /** Default of the option `ipv6` of new sockets. Default false. */
+  ipv6?: boolean
+  /** At the end of the program, wait up to `linger` for what is queued. Default true. */
+  blocky?: boolean
+}
+
+/** What a context knows of its sockets. */
+export interface ContextMember {
+  /** Messages are queued that no peer has taken yet. */
+  readonly unsent: boolean
+  close(): Promise<void>
+}
+
+/** A family of sockets: the transports they may use, a scope of inproc names, and common limits. */
+export class Context {
+  maxSockets: number
+  ipv6: boolean
+  blocky: boolean
+  private readonly transports = new Map<string, Transport>()
+  private readonly members = new Set<ContextMember>()
+  private readonly beforeExit = (): void => this.finish()
+
+  /** Throws when two transports claim one scheme. */
+  constructor(transports: readonly Transport[], options: ContextOptions = {}) {
+    for (const transport of transports) {
+      if (this.transports.has(transport.scheme)) {
+        throw new HeddleError("EINVAL", `Invalid argument: two transports for ${transport.scheme}://`)
+      }
+      this.transports.set(transport.scheme, transport)
+    }
+    this.maxSockets = options.maxSockets ?? 1023
+    this.ipv6 = options.ipv6 ?? false
+    this.blocky = options.blocky ?? true
+  }
+
+  /** Open sockets. */
+  get size(): number {
+    return this.members.size
+  }
+
+  /** Throws EPROTONOSUPPORT. */
+  transportOf(scheme: string, address: string): Transport {
+    const transport = this.transports.get(scheme)
+    if (transport !== undefined) return transport
+    const known = [...this.transports.keys()].map(name => `${name}://`).join(", ")
+    throw new HeddleError(
+      "EPROTONOSUPPORT",
+      `Protocol not supported: ${scheme}:// (of ${address}); this context has ${known}`,
+      { address },
+    )
+  }
+
+  /** @internal Throws EMFILE. */
+  add(member: ContextMember): void {
+    if (this.members.size >= this.maxSockets) {
+      throw new HeddleError(
+        "EMFILE",
+        `Too many open sockets: maxSockets is ${this.maxSockets}; close some, or raise it`,
+      )
+    }
+    if (this.members.size === 0) process.on("beforeExit", this.beforeExit)
+    this.members.add(member)
+  }
+
+  /** @internal */
+  remove(member: ContextMember): void {
+    this.members.delete(member)
+    if (this.members.size === 0) process.off("beforeExit", this.beforeExit)
+  }
+
+  /** Closes all sockets of this context; resolves when what could be sent was sent. */
+  async close(): Promise<void> {
+    await Promise.all([...this.members].map(member => member.close()))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** The program has nothing more to do: queued messages still go out, within their linger. */
+  private finish(): void {
+    if (!this.blocky) return
+    for (const member of this.members) if (member.unsent) void member.close()
+  }
+}

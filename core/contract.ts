@@ -1,0 +1,244 @@
+/**
+ * The contract: a transport is a scheme plus `listen` and `dial`; a pattern is a handful of events; core introduces
+ * them to each other. This file imports nothing, and every rule is written on the method that it binds.
+ */
+
+/** Atomic: all frames or none. Immutable once sent; a received frame is a view on a larger chunk (copy what you keep). */
+export type Message = readonly Buffer[]
+
+/** The names that ZMTP puts on the wire (RFC 37, `Socket-Type`), and the three of nanomsg that Heddle adds. */
+export type SocketType =
+  | "PAIR"
+  | "PUB"
+  | "SUB"
+  | "REQ"
+  | "REP"
+  | "DEALER"
+  | "ROUTER"
+  | "PULL"
+  | "PUSH"
+  | "XPUB"
+  | "XSUB"
+  | "STREAM"
+  | "SERVER"
+  | "CLIENT"
+  | "RADIO"
+  | "DISH"
+  | "GATHER"
+  | "SCATTER"
+  | "DGRAM"
+  | "PEER"
+  | "CHANNEL"
+  | "SURVEYOR"
+  | "RESPONDENT"
+  | "BUS"
+
+/** Short notices between partners that are not messages: they pass outside every high-water mark (RFC 37, RFC 48). */
+export type ControlName = "SUBSCRIBE" | "CANCEL" | "JOIN" | "LEAVE"
+
+/** What one side says of itself in the handshake. */
+export interface Hello {
+  readonly socketType: SocketType
+  /** 0 to 255 octets; empty = none. Only REQ, REP, DEALER and ROUTER send it. */
+  readonly routingId: Buffer
+  /** Further properties, names as on the wire (`X-...`). */
+  readonly metadata: ReadonlyMap<string, Buffer>
+}
+
+/** What is known of the other side once the handshake is done. */
+export interface PeerHello extends Hello {
+  /** Endpoint of the peer, for people: `tcp://127.0.0.1:5555`. */
+  readonly address: string
+  readonly mechanism: "NULL" | "PLAIN" | "CURVE"
+  /** Who the mechanism says the peer is; empty without authentication. */
+  readonly userId: string
+}
+
+/** Options that a transport reads. Times in milliseconds, sizes in bytes. See core/options.ts for defaults. */
+export interface LinkOptions {
+  readonly handshakeInterval: number
+  readonly connectTimeout: number
+  /** Largest inbound message, all frames together; -1 = unlimited. */
+  readonly maxMessageSize: number
+  readonly heartbeatInterval: number
+  readonly heartbeatTimeout: number
+  readonly heartbeatTimeToLive: number
+  readonly backlog: number
+  /** Connections that one listener lets be in the handshake at once; more are closed. */
+  readonly maxHandshakes: number
+  readonly ipv6: boolean
+  readonly tcpKeepalive: number
+  readonly tcpKeepaliveIdle: number
+  /** CIDR allow list for accepted addresses; empty = everybody. */
+  readonly tcpAcceptFilter: readonly string[]
+  /** Whole messages that a transport with queues of its own (inproc) may hold for us. */
+  readonly sendHighWaterMark: number
+  readonly receiveHighWaterMark: number
+}
+
+/** Our side of a handshake. One object serves every connection of a socket. */
+export interface Handshake {
+  readonly options: LinkOptions
+  /** True when `answer` depends on the peer: an acceptor then hears the peer out before it speaks. */
+  readonly adaptive: boolean
+  /** What we say: to `null` when we speak first, otherwise to this peer. */
+  answer(peer: PeerHello | null): Hello
+  /** Throws a `HeddleError` when the peer must not talk to us (incompatible socket type). Called once per connection, last. */
+  admit(peer: PeerHello): void
+}
+
+/** The parsed form of `scheme://rest`; `core/endpoint.ts` makes it. */
+export interface Endpoint {
+  readonly scheme: string
+  /** Everything after `://`. */
+  readonly address: string
+  /** As the user wrote it. */
+  readonly href: string
+}
+
+export interface Transport {
+  readonly scheme: string
+  /** Throws EINVAL, ENAMETOOLONG or ENOCOMPATPROTO for an endpoint that can never work, before anything is tried. */
+  check(endpoint: Endpoint, side: "listen" | "dial", type: SocketType): void
+  /**
+   * Resolves when peers can connect. Rejects with a `HeddleError`. Each peer is handed to `sink.connection` once its
+   * handshake is done, never before; failures of single peers go to `sink.failed` and never end the listener.
+   */
+  listen(endpoint: Endpoint, local: Handshake, sink: ListenerSink): Promise<Listener>
+  /**
+   * One attempt. Resolves with the handshake done. Rejects with a `HeddleError`; `fatal` on it says that trying again
+   * cannot help (the peer refused us). `signal` ends the attempt at once. `reached` is called when the peer's address
+   * answered, before the handshake.
+   */
+  dial(
+    endpoint: Endpoint,
+    local: Handshake,
+    signal: AbortSignal,
+    reached?: (address: string) => void,
+  ): Promise<Connection>
+}
+
+export interface Listener {
+  /** With the real port or path in place of a wildcard. */
+  readonly endpoint: string
+  /** Stops listening; resolves when the address is free again. Accepted connections live on. */
+  close(): Promise<void>
+}
+
+export interface ListenerSink {
+  /** A peer reached us; the handshake begins. */
+  accepted(address: string): void
+  connection(connection: Connection): void
+  failed(address: string, error: Error): void
+}
+
+/** How messages become bytes: connections that share one `Wire` object accept each other's encoded chunks. */
+export interface Wire {
+  /** Bytes that `encode` will write. */
+  size(message: Message): number
+  /** Writes the whole message at `offset`, which has room for `size(message)`; returns the end. */
+  encode(message: Message, chunk: Buffer, offset: number): number
+}
+
+/** Full duplex, ordered, message-oriented; the handshake is done. */
+export interface Connection {
+  readonly peer: PeerHello
+  /** Null when messages do not travel as bytes (inproc) or not as the same bytes for everybody (encryption). */
+  readonly wire: Wire | null
+  /** Bytes received and sent so far, framing included; 0 where messages do not travel as bytes. */
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  /**
+   * Nothing is delivered before it, not even `closed`. Called exactly once. The sink may be called from within it.
+   * What else the connection offers may be used before.
+   */
+  start(sink: ConnectionSink): void
+  /** Takes the message. False = taken, but stop until `drain()`. Never throws, never calls the sink. */
+  send(message: Message): boolean
+  /**
+   * Takes `count` whole messages that `wire` encoded. The bytes are not changed afterwards by anybody. Same answer as
+   * `send`. Never called when `wire` is null.
+   */
+  sendEncoded(bytes: Buffer, count: number): boolean
+  /** Passes a notice in order with messages, whatever `send` answered last. */
+  control(name: ControlName, body: Buffer): void
+  /** Stops delivery; at most the message being delivered arrives after it. Idempotent. */
+  pause(): void
+  /** Delivery goes on, never from within this call. Idempotent. */
+  resume(): void
+  /** Ends it now: what was taken and is not with the operating system is lost. Idempotent. */
+  close(reason?: Error): void
+  /** Sends what was taken, then says goodbye, and waits for the peer's goodbye a bounded time. `closed` follows. */
+  end(): void
+}
+
+/** What the owner of a connection hears. None of these is called again after `closed`. */
+export interface ConnectionSink {
+  message(message: Message): void
+  controlReceived(name: ControlName, body: Buffer): void
+  /** `send` answered false; now there is room again. */
+  drain(): void
+  /** Exactly once. A reason is an error of the link or a refusal; none = an orderly end. */
+  closed(reason?: Error): void
+}
+
+/** Why a message was dropped. Every drop is counted under one of these. */
+export type DropReason = "full" | "no-peer" | "unroutable" | "malformed" | "closed" | "conflated" | "stale" | "filtered"
+
+/**
+ * A connection with a bounded queue, as patterns see it. A pipe of a connecting socket outlives its connections: it
+ * takes messages before the first and between two of them.
+ */
+export interface Pipe {
+  readonly id: number
+  /** Null until the first handshake. */
+  readonly peer: PeerHello | null
+  /** Routing id that the user chose for the peer of this pipe (`connect(address, { routingId })`). */
+  readonly assignedId: Buffer | null
+  /** True when `send` would take a message. */
+  readonly writable: boolean
+  /** True while a connection is there and takes messages without queueing: `sendEncoded` may be used. */
+  readonly flowing: boolean
+  readonly wire: Wire | null
+  /** True = sent or queued. False = full: nothing taken, `Pattern.writable` will be called when there is room. */
+  send(message: Message): boolean
+  /** See `Connection.sendEncoded`; only when `flowing`. */
+  sendEncoded(bytes: Buffer, count: number): void
+  control(name: ControlName, body: Buffer): void
+  pause(): void
+  resume(): void
+  /** Counts a message that was meant for, or came from, this peer and was dropped. */
+  drop(reason: DropReason, count?: number): void
+  /** Refuses the peer; `detach` follows. A connecting pipe goes on to reconnect. */
+  close(reason?: Error): void
+
+  // Places for the strategies of core/, so that no look-up is needed per message. Owned by the strategy that uses them.
+  /** Index in the array of the strategy that sends through this pipe. */
+  sendSlot: number
+  /** What the fair queue holds of this pipe's messages (core/fair-queue.ts); null = nothing yet. */
+  lane: object | null
+  /** Stamp of the last match that included this pipe (core/prefix-index.ts). */
+  mark: number
+  /** Stamp of the last shared batch that included this pipe (core/distributor.ts). */
+  batch: number
+  /** What the pattern keeps about this peer. */
+  state: unknown
+}
+
+/**
+ * One socket's protocol. Never blocks, never throws out of an event. A pipe's events come in this order:
+ * attach (online (receive | control | writable)* offline)* detach; writable may also come while offline.
+ */
+export interface Pattern {
+  /** A pipe may be used from now on; it need not have a connection yet. */
+  attach(pipe: Pipe): void
+  /** A handshake was completed on this pipe: say what a new peer must know (subscriptions), by `control`. */
+  online?(pipe: Pipe): void
+  offline?(pipe: Pipe): void
+  receive(pipe: Pipe, message: Message): void
+  control?(pipe: Pipe, name: ControlName, body: Buffer): void
+  /** A pipe that answered false to `send` has room again. */
+  writable(pipe: Pipe): void
+  /** Exactly once. What the peer had sent before stays readable. */
+  detach(pipe: Pipe): void
+}

@@ -1,0 +1,42 @@
+import type { Message } from "./contract.ts"
+import type { ReceivingPattern } from "./inbox.ts"
+import type { MessageLike } from "./message.ts"
+import { defineOptions } from "./options.ts"
+import type { SendingPattern } from "./outbox.ts"
+import { ReceivingSocket } from "./receiving-socket.ts"
+import type { Socket } from "./socket.ts"
+import { SENDING_OPTIONS, type SendingOptions } from "./socket-options.ts"
+
+export interface DuplexSocket<T, M, O> extends SendingOptions {}
+
+/** A socket that sends and receives; see `SendingSocket` and `ReceivingSocket`. */
+export abstract class DuplexSocket<
+  T = Message,
+  M = MessageLike | readonly MessageLike[],
+  O extends [] | [object] = [],
+> extends ReceivingSocket<T> {
+  /** @internal */
+  declare protected readonly pattern: ReceivingPattern<T> & SendingPattern<O[0]>
+
+  /** True when `trySend` would take a message. */
+  get writable(): boolean {
+    return !this.closed && this.pattern.outbox.waiting === 0 && this.pattern.canSend
+  }
+
+  /** See `SendingSocket.send`. */
+  send(message: M, ...option: O): Promise<void> {
+    return this.pattern.outbox.send(message, option[0])
+  }
+
+  /** See `SendingSocket.trySend`. */
+  trySend(message: M, ...option: O): boolean {
+    return this.pattern.outbox.trySend(message, option[0])
+  }
+
+  protected override cancelWaiters(): void {
+    super.cancelWaiters()
+    this.pattern.outbox.close()
+  }
+}
+
+defineOptions(DuplexSocket as unknown as { prototype: Socket }, SENDING_OPTIONS)

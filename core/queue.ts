@@ -1,0 +1,46 @@
+/** A first-in first-out ring that grows by doubling up to what its owner allows, and gives memory back when empty. */
+export class Queue<T> {
+  private items: (T | undefined)[] = []
+  private mask = -1
+  private head = 0
+  length = 0
+
+  push(item: T): void {
+    if (this.length > this.mask) this.grow()
+    this.items[(this.head + this.length) & this.mask] = item
+    this.length++
+  }
+
+  /** Undefined when empty. */
+  shift(): T | undefined {
+    if (this.length === 0) return undefined
+    const item = this.items[this.head]
+    this.items[this.head] = undefined
+    this.head = (this.head + 1) & this.mask
+    this.length--
+    // A ring that once held a burst must not hold its memory for ever (1,024 slots = 8 KiB are kept).
+    if (this.length === 0 && this.mask >= 1024) this.clear()
+    return item
+  }
+
+  peek(): T | undefined {
+    return this.length === 0 ? undefined : this.items[this.head]
+  }
+
+  clear(): void {
+    this.items = []
+    this.mask = -1
+    this.head = 0
+    this.length = 0
+  }
+
+  private grow(): void {
+    const size = this.mask < 0 ? 16 : (this.mask + 1) * 2
+    const items = new Array<T | undefined>(size)
+    for (let i = 0; i < this.length; i++) items[i] = this.items[(this.head + i) & this.mask]
+    for (let i = this.length; i < size; i++) items[i] = undefined
+    this.items = items
+    this.mask = size - 1
+    this.head = 0
+  }
+}

@@ -1,0 +1,61 @@
+import type { Message } from "./contract.ts"
+import type { Consumer, ReceivingPattern } from "./inbox.ts"
+import { defineOptions } from "./options.ts"
+import { Socket } from "./socket.ts"
+import { RECEIVING_OPTIONS, type ReceivingOptions } from "./socket-options.ts"
+
+export interface ReceivingSocket<T> extends ReceivingOptions {}
+
+/**
+ * A socket that only receives. `T` is what it gives. Frames are views on larger chunks: they stay valid for as long as
+ * you keep them, but keep up to 256 KiB of memory with them; copy (`Buffer.from(frame)`) what you store.
+ */
+export abstract class ReceivingSocket<T = Message> extends Socket {
+  /** @internal */
+  declare protected readonly pattern: ReceivingPattern<T>
+
+  /** True when a message can be received at once. */
+  get readable(): boolean {
+    return !this.closed && this.pattern.inbox.readable
+  }
+
+  /** The next message. Any number may wait; they are served in order. Rejects with EAGAIN (`receiveTimeout`, or the socket was closed) and EBADF. */
+  receive(): Promise<T> {
+    return this.pattern.inbox.receive()
+  }
+
+  /** The next message, or null when none is there. */
+  tryReceive(): T | null {
+    return this.pattern.inbox.tryReceive()
+  }
+
+  /** Waits for one message, and gives all that are there, at most `max`. */
+  receiveMany(max?: number): Promise<T[]> {
+    return this.pattern.inbox.receiveMany(max)
+  }
+
+  /** `for await (const batch of socket.batches())`: everything that is there, each time. Ends when the socket is closed. */
+  batches(max?: number): AsyncGenerator<T[], undefined> {
+    return this.pattern.inbox.batches(max)
+  }
+
+  /** Calls `handler` for each message as it is decoded: the fastest way. The handler must not block. */
+  consume(handler: (message: T) => void): Consumer {
+    return this.pattern.inbox.consume(handler)
+  }
+
+  /** Ends when the socket is closed. */
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
+    return this.pattern.inbox.iterate()
+  }
+
+  protected override waitingMessages(): number {
+    return this.pattern.inbox.size
+  }
+
+  protected override cancelWaiters(): void {
+    this.pattern.inbox.close()
+  }
+}
+
+defineOptions(ReceivingSocket as unknown as { prototype: Socket }, RECEIVING_OPTIONS)

@@ -1,0 +1,41 @@
+import type { MessageLike } from "./message.ts"
+import { defineOptions } from "./options.ts"
+import type { SendingPattern } from "./outbox.ts"
+import { Socket } from "./socket.ts"
+import { SENDING_OPTIONS, type SendingOptions } from "./socket-options.ts"
+
+export interface SendingSocket<M, O> extends SendingOptions {}
+
+/** A socket that only sends. `M` is what it takes, `O` what `send` needs besides (a group, a routing id). */
+export abstract class SendingSocket<
+  M = MessageLike | readonly MessageLike[],
+  O extends [] | [object] = [],
+> extends Socket {
+  /** @internal */
+  declare protected readonly pattern: SendingPattern<O[0]>
+
+  /** True when `trySend` would take a message. */
+  get writable(): boolean {
+    return !this.closed && this.pattern.outbox.waiting === 0 && this.pattern.canSend
+  }
+
+  /**
+   * Resolves when the message is on its way or queued, at once where there is room. Any number may wait; their order is
+   * kept. Buffers are taken by reference: do not change them afterwards. Rejects with EAGAIN (`sendTimeout`, or the
+   * socket was closed), EBADF, and with what the pattern's SPEC.md says.
+   */
+  send(message: M, ...option: O): Promise<void> {
+    return this.pattern.outbox.send(message, option[0])
+  }
+
+  /** True = on its way or queued; false = no room, nothing taken. The fast way. Throws what `send` rejects with. */
+  trySend(message: M, ...option: O): boolean {
+    return this.pattern.outbox.trySend(message, option[0])
+  }
+
+  protected override cancelWaiters(): void {
+    this.pattern.outbox.close()
+  }
+}
+
+defineOptions(SendingSocket as unknown as { prototype: Socket }, SENDING_OPTIONS)

@@ -1,0 +1,186 @@
+import { isIP } from "node:net"
+import { HeddleError } from "./errors.ts"
+import { flag, integer, type OptionSpec, type OptionTable, refused } from "./options.ts"
+
+/** Options of every socket, by the names of the npm package `zeromq` v6; libzmq's name is in brackets. */
+export interface CommonOptions {
+  /** Milliseconds that `close` goes on sending what is queued; 0 = drop it, -1 = for ever. Default 10,000. Live. [ZMQ_LINGER] */
+  linger: number
+  /** Milliseconds before a lost or refused connection is tried again; -1 = never. Default 100. [ZMQ_RECONNECT_IVL] */
+  reconnectInterval: number
+  /**
+   * Milliseconds up to which the interval doubles with each failure, with jitter. 0 = it stays `reconnectInterval` plus
+   * a random part as long again. Default 5,000. [ZMQ_RECONNECT_IVL_MAX]
+   */
+  reconnectMaxInterval: number
+  /** When a connecting socket gives up. Default "never": after a refusal it backs off to the longest interval. [ZMQ_RECONNECT_STOP] */
+  reconnectStop: ReconnectStop
+  /** Connections that the operating system lets wait for `accept`. Default 511. [ZMQ_BACKLOG] */
+  backlog: number
+  /** Connections of one listener that may be in the handshake at once. Default 1,024. */
+  maxHandshakes: number
+  /** Largest inbound message in bytes, all frames together; more closes the connection. -1 = unlimited. Default 64 MiB. [ZMQ_MAXMSGSIZE] */
+  maxMessageSize: number
+  /** Queue only to peers that are connected. Default false. [ZMQ_IMMEDIATE] */
+  immediate: boolean
+  /** Resolve and bind IPv6 addresses too. Default false. [ZMQ_IPV6] */
+  ipv6: boolean
+  /** Milliseconds for the handshake; 0 = no limit. Default 30,000. [ZMQ_HANDSHAKE_IVL] */
+  handshakeInterval: number
+  /** Milliseconds between signs of life that we ask of a peer; 0 = never. Default 5,000. [ZMQ_HEARTBEAT_IVL] */
+  heartbeatInterval: number
+  /** Milliseconds without a byte from a peer after which it is dead; -1 = the interval. Default 10,000. [ZMQ_HEARTBEAT_TIMEOUT] */
+  heartbeatTimeout: number
+  /** Milliseconds after which the peer shall take us for dead; 0 = its own affair. At most 6,553,599. Default 0. [ZMQ_HEARTBEAT_TTL] */
+  heartbeatTimeToLive: number
+  /** Milliseconds for one TCP connect; 0 = the operating system's limit. Default 0. [ZMQ_CONNECT_TIMEOUT] */
+  connectTimeout: number
+  /** TCP keep-alive: 1 on, 0 off, -1 the operating system's default. Default -1. [ZMQ_TCP_KEEPALIVE] */
+  tcpKeepalive: number
+  /** Seconds of silence before the first keep-alive probe; -1 = default. [ZMQ_TCP_KEEPALIVE_IDLE] */
+  tcpKeepaliveIdle: number
+  /** Accept only from these addresses, in CIDR notation: one, several, or null for everybody. [ZMQ_TCP_ACCEPT_FILTER] */
+  tcpAcceptFilter: string | readonly string[] | null
+  /** Properties for the handshake; names must begin with `X-`. [ZMQ_METADATA] */
+  metadata: Readonly<Record<string, string>>
+}
+
+/** "connection-refused", "handshake-failed" and "after-disconnect" are libzmq's bits 1, 2 and 4. */
+export type ReconnectStop = "never" | "connection-refused" | "handshake-failed" | "after-disconnect"
+
+const NO_NODE_API = "plain Node has no call for it; the native addon will have"
+const SECURITY = "this version speaks the NULL mechanism only; PLAIN and CURVE come with a later one"
+const MULTICAST = "this version has no multicast transport"
+
+const filter: OptionSpec<string | readonly string[] | null> = {
+  initial: null,
+  live: false,
+  check(value, name) {
+    if (value === null || value === "") return null
+    const ranges = typeof value === "string" ? [value] : value
+    if (!Array.isArray(ranges)) throw new TypeError(`Option value must be a string or a list of strings: ${name}`)
+    for (const range of ranges) {
+      const [address, bits, more] = String(range).split("/")
+      const family = isIP(address)
+      const most = family === 6 ? 128 : 32
+      if (family === 0 || more !== undefined || (bits !== undefined && !(/^\d+$/.test(bits) && Number(bits) <= most))) {
+        throw new HeddleError(
+          "EINVAL",
+          `Invalid argument: option ${name}: "${range}" is no address range; write 10.0.0.0/8 or ::1`,
+        )
+      }
+    }
+    return value as string | readonly string[]
+  },
+}
+
+const metadata: OptionSpec<Readonly<Record<string, string>>> = {
+  initial: {},
+  live: false,
+  check(value, name) {
+    if (typeof value !== "object" || value === null) throw new TypeError(`Option value must be an object: ${name}`)
+    for (const key of Object.keys(value)) {
+      if (!/^X-[A-Za-z0-9\-_.+]{1,250}$/.test(key)) {
+        throw new HeddleError(
+          "EINVAL",
+          `Invalid argument: option ${name}: property "${key}" must begin with X- and have letters, digits and -_.+ only`,
+        )
+      }
+    }
+    return value as Readonly<Record<string, string>>
+  },
+}
+
+const reconnectStop: OptionSpec<ReconnectStop> = {
+  initial: "never",
+  live: false,
+  check(value, name) {
+    const known = ["never", "connection-refused", "handshake-failed", "after-disconnect"]
+    if (!known.includes(value as string)) {
+      throw new HeddleError(
+        "EINVAL",
+        `Invalid argument: option ${name} is ${String(value)}; it takes one of ${known.join(", ")}`,
+      )
+    }
+    return value as ReconnectStop
+  },
+}
+
+export const COMMON_OPTIONS: OptionTable = {
+  linger: integer(10_000, { min: -1, live: true, unit: "milliseconds" }),
+  reconnectInterval: integer(100, { min: -1, unit: "milliseconds" }),
+  reconnectMaxInterval: integer(5_000, { min: 0, unit: "milliseconds" }),
+  reconnectStop,
+  backlog: integer(511, { min: 1, max: 65535 }),
+  maxHandshakes: integer(1024, { min: 1 }),
+  maxMessageSize: integer(64 * 1024 * 1024, { min: -1, max: Number.MAX_SAFE_INTEGER, unit: "bytes" }),
+  immediate: flag(false),
+  ipv6: flag(false),
+  handshakeInterval: integer(30_000, { min: 0, unit: "milliseconds" }),
+  heartbeatInterval: integer(5_000, { min: 0, unit: "milliseconds" }),
+  heartbeatTimeout: integer(10_000, { min: -1, unit: "milliseconds" }),
+  heartbeatTimeToLive: integer(0, { min: 0, max: 6_553_599, unit: "milliseconds" }),
+  connectTimeout: integer(0, { min: 0, unit: "milliseconds" }),
+  tcpKeepalive: integer(-1, { min: -1, max: 1 }),
+  tcpKeepaliveIdle: integer(-1, { min: -1, max: 32767, unit: "seconds" }),
+  tcpAcceptFilter: filter,
+  metadata,
+  // What libzmq has and this version has not. Each says why.
+  affinity: refused(0, "there are no I/O threads to choose from"),
+  rate: refused(100, MULTICAST),
+  recoveryInterval: refused(10_000, MULTICAST),
+  multicastMaxTransportDataUnit: refused(1500, MULTICAST),
+  tcpKeepaliveCount: refused(-1, NO_NODE_API),
+  tcpKeepaliveInterval: refused(-1, NO_NODE_API),
+  tcpMaxRetransmitTimeout: refused(0, `${NO_NODE_API}; heartbeats find dead peers`),
+  typeOfService: refused(0, NO_NODE_API),
+  interface: refused<string | null>(null, NO_NODE_API),
+  socksProxy: refused<string | null>(null, "SOCKS proxies are not supported yet"),
+  loopbackFastPath: refused(false, "it exists on Windows only, and Node does not offer it"),
+  plainServer: refused(false, SECURITY),
+  plainUsername: refused<string | null>(null, SECURITY),
+  plainPassword: refused<string | null>(null, SECURITY),
+  curveServer: refused(false, SECURITY),
+  curvePublicKey: refused<string | null>(null, SECURITY),
+  curveSecretKey: refused<string | null>(null, SECURITY),
+  curveServerKey: refused<string | null>(null, SECURITY),
+  zapDomain: refused<string | null>(null, SECURITY),
+  zapEnforceDomain: refused(false, SECURITY),
+  gssapiServer: refused(false, "GSSAPI needs a system library"),
+  gssapiPrincipal: refused<string | null>(null, "GSSAPI needs a system library"),
+  gssapiServicePrincipal: refused<string | null>(null, "GSSAPI needs a system library"),
+  gssapiPlainText: refused(false, "GSSAPI needs a system library"),
+  gssapiPrincipalNameType: refused("hostBased", "GSSAPI needs a system library"),
+  gssapiServicePrincipalNameType: refused("hostBased", "GSSAPI needs a system library"),
+  vmciBufferSize: refused(65536, "there is no VMCI transport"),
+  vmciBufferMinSize: refused(128, "there is no VMCI transport"),
+  vmciBufferMaxSize: refused(262144, "there is no VMCI transport"),
+  vmciConnectTimeout: refused(-1, "there is no VMCI transport"),
+}
+
+export interface SendingOptions {
+  /** Whole messages queued per peer before `send` waits (or drops, by pattern); 0 = unlimited. Default 1,000. Live. [ZMQ_SNDHWM] */
+  sendHighWaterMark: number
+  /** Milliseconds before a waiting `send` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_SNDTIMEO] */
+  sendTimeout: number
+}
+
+export const SENDING_OPTIONS: OptionTable = {
+  sendHighWaterMark: integer(1000, { min: 0, live: true, unit: "messages" }),
+  sendTimeout: integer(-1, { min: -1, live: true, unit: "milliseconds" }),
+  sendBufferSize: refused(-1, NO_NODE_API),
+  multicastHops: refused(1, MULTICAST),
+}
+
+export interface ReceivingOptions {
+  /** Whole messages queued per peer before reading from it stops; 0 = unlimited. Default 1,000. Live. [ZMQ_RCVHWM] */
+  receiveHighWaterMark: number
+  /** Milliseconds before a waiting `receive` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_RCVTIMEO] */
+  receiveTimeout: number
+}
+
+export const RECEIVING_OPTIONS: OptionTable = {
+  receiveHighWaterMark: integer(1000, { min: 0, live: true, unit: "messages" }),
+  receiveTimeout: integer(-1, { min: -1, live: true, unit: "milliseconds" }),
+  receiveBufferSize: refused(-1, NO_NODE_API),
+}

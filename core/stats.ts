@@ -1,0 +1,83 @@
+import type { DropReason } from "./contract.ts"
+import type { SocketPipe } from "./pipe.ts"
+
+export type DropCounts = Partial<Record<DropReason, number>>
+
+export interface PeerStats {
+  /** Endpoint of the peer; the endpoint that is being dialled while there is no connection. */
+  address: string
+  connected: boolean
+  messagesSent: number
+  messagesReceived: number
+  /** With framing; 0 where messages do not travel as bytes. */
+  bytesSent: number
+  bytesReceived: number
+  /** Messages that wait to be sent to this peer. */
+  queued: number
+  dropped: DropCounts
+}
+
+/** Sums over all peers, those that left included, and the peers of now. */
+export interface SocketStats extends Omit<PeerStats, "address" | "connected"> {
+  /** Messages that arrived and that nobody has received yet. */
+  waiting: number
+  peers: PeerStats[]
+}
+
+/** Keeps the sums of pipes that are gone. */
+export class StatsLedger {
+  private readonly gone: SocketStats = emptyStats()
+
+  close(pipe: SocketPipe): void {
+    addTo(this.gone, statsOf(pipe, ""))
+  }
+
+  report(pipes: Iterable<[SocketPipe, string]>, waiting: number): SocketStats {
+    const total: SocketStats = { ...structuredClone(this.gone), waiting, peers: [] }
+    for (const [pipe, address] of pipes) {
+      const peer = statsOf(pipe, address)
+      addTo(total, peer)
+      total.peers.push(peer)
+    }
+    return total
+  }
+}
+
+function emptyStats(): SocketStats {
+  return {
+    messagesSent: 0,
+    messagesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    queued: 0,
+    dropped: {},
+    waiting: 0,
+    peers: [],
+  }
+}
+
+function statsOf(pipe: SocketPipe, address: string): PeerStats {
+  return {
+    address: pipe.peer?.address ?? address,
+    connected: pipe.online,
+    messagesSent: pipe.messagesSent,
+    messagesReceived: pipe.messagesReceived,
+    bytesSent: pipe.bytesSent,
+    bytesReceived: pipe.bytesReceived,
+    queued: pipe.queued,
+    dropped: { ...pipe.dropped },
+  }
+}
+
+function addTo(total: SocketStats, peer: PeerStats): void {
+  total.messagesSent += peer.messagesSent
+  total.messagesReceived += peer.messagesReceived
+  total.bytesSent += peer.bytesSent
+  total.bytesReceived += peer.bytesReceived
+  total.queued += peer.queued
+  countDrops(total.dropped, peer.dropped)
+}
+
+export function countDrops(total: DropCounts, more: DropCounts): void {
+  for (const reason of Object.keys(more) as DropReason[]) total[reason] = (total[reason] ?? 0) + (more[reason] ?? 0)
+}

@@ -1,0 +1,98 @@
+import fs from "node:fs"
+import net from "node:net"
+import os from "node:os"
+import path from "node:path"
+import type { Connection, Endpoint, Handshake, Listener, ListenerSink, Transport } from "../core/contract.ts"
+import { HeddleError } from "../core/errors.ts"
+import { dialStream } from "./stream/stream-dialer.ts"
+import { StreamListener } from "./stream/stream-listener.ts"
+
+/** `sun_path` has 108 bytes on Linux, one for the final zero. */
+const MAX_PATH = 107
+
+/** `ipc://path`, `ipc://@abstract`, `ipc://*`: ZMTP over Unix sockets. */
+export class IpcTransport implements Transport {
+  readonly scheme = "ipc"
+
+  check(endpoint: Endpoint, side: "listen" | "dial"): void {
+    if (side === "dial" && endpoint.address === "*") {
+      throw new HeddleError(
+        "EINVAL",
+        `Invalid argument: ${endpoint.href}: * is for bind; connect to the binder's lastEndpoint`,
+        { address: endpoint.href },
+      )
+    }
+    socketPath(endpoint.address, endpoint)
+  }
+
+  /** `*` = a new path in the temporary folder. A stale file of a dead process is replaced; a living listener is EADDRINUSE. */
+  async listen(endpoint: Endpoint, local: Handshake, sink: ListenerSink): Promise<Listener> {
+    const wildcard = endpoint.address === "*"
+    const folder = wildcard ? fs.mkdtempSync(path.join(os.tmpdir(), "heddle-")) : ""
+    const name = wildcard ? path.join(folder, "socket") : endpoint.address
+    const file = socketPath(name, endpoint)
+    if (!wildcard && !name.startsWith("@")) await removeStale(file, endpoint)
+    const href = wildcard ? `ipc://${name}` : endpoint.href
+    const listener = await StreamListener.listen({ path: file }, local, sink, {
+      endpoint: () => href,
+      addressOf: () => href,
+      admits: () => true,
+    })
+    return {
+      endpoint: href,
+      close: async () => {
+        await listener.close()
+        if (wildcard) fs.rmSync(folder, { recursive: true, force: true })
+      },
+    }
+  }
+
+  async dial(
+    endpoint: Endpoint,
+    local: Handshake,
+    signal: AbortSignal,
+    reached?: (address: string) => void,
+  ): Promise<Connection> {
+    return dialStream({ path: socketPath(endpoint.address, endpoint) }, endpoint.href, local, signal, reached)
+  }
+}
+
+function socketPath(name: string, endpoint: Endpoint): string {
+  const length = Buffer.byteLength(name)
+  if (length > MAX_PATH) {
+    throw new HeddleError(
+      "ENAMETOOLONG",
+      `${endpoint.href}: the path has ${length} bytes; a Unix socket takes at most ${MAX_PATH}: choose a shorter one`,
+      { address: endpoint.href, fatal: true },
+    )
+  }
+  return name.startsWith("@") ? `\0${name.slice(1)}` : name
+}
+
+/** A killed process leaves its socket file behind, to which nobody answers. */
+async function removeStale(file: string, endpoint: Endpoint): Promise<void> {
+  const found = fs.statSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) {
+    throw new HeddleError("EADDRINUSE", `${endpoint.href}: there is a file of another kind; choose another path`, {
+      address: endpoint.href,
+    })
+  }
+  if (await answers(file)) {
+    throw new HeddleError("EADDRINUSE", `Address already in use: another process listens at ${endpoint.href}`, {
+      address: endpoint.href,
+    })
+  }
+  fs.rmSync(file, { force: true })
+}
+
+function answers(file: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = net.connect({ path: file })
+    probe.once("connect", () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once("error", error => resolve((error as NodeJS.ErrnoException).code !== "ECONNREFUSED"))
+  })
+}

@@ -1,0 +1,181 @@
+import net from "node:net"
+
+/** Who reads a stream. */
+export interface ByteReader {
+  /**
+   * `count` bytes have arrived at the start of `chunk`: either what `target` gave, or memory that is reused after the
+   * call. False = stop reading until `resume`.
+   */
+  bytes(chunk: Buffer, count: number): boolean
+  /** Where the next bytes shall go, so that large frames need no copy; null = shared memory. */
+  target(): Buffer | null
+  /** `write` answered false; now everything is with the operating system. */
+  drained(): void
+  /** Exactly once: the peer said goodbye, or (with an error) the link broke. */
+  ended(error?: Error): void
+}
+
+/**
+ * Reads of all connections of a thread go here first, so that an idle connection owns no read buffer. 128 KiB: twice
+ * what the socket layer gives by default, and still within the second-level cache, from which it is copied at once.
+ */
+const scratch = Buffer.allocUnsafeSlow(128 * 1024)
+
+/** How long `end` waits for the peer's goodbye (milliseconds). Closing with input unread would reset the connection and lose what was sent. */
+const GOODBYE = 1_000
+
+const IGNORE: ByteReader = { bytes: () => true, target: () => null, drained: () => {}, ended: () => {} }
+
+/** The parts of Node's socket and handle that only Node has; on other runtimes the ordinary events are used. */
+interface Internals {
+  _handle: { useUserBuffer?: unknown } | null
+  _server: net.Server | null
+  server: net.Server | null
+}
+
+/** A byte stream over a Node socket: batched reads into memory that we choose, and writes that say whether they are done. */
+export class NetStream {
+  readonly socket: net.Socket
+  reader: ByteReader = IGNORE
+  bytesRead = 0
+  bytesWritten = 0
+  private blocked = false
+  private over = false
+  private readonly onWritten = (): void => {
+    if (!this.blocked || this.socket.writableLength > 0) return
+    this.blocked = false
+    this.reader.drained()
+  }
+
+  /** For a dial: connects by `options`. */
+  static dial(options: net.NetConnectOpts, connected: (stream: NetStream) => void): NetStream {
+    const stream: NetStream = new NetStream(onread => new net.Socket({ ...options, ...(onread && { onread }) }))
+    stream.socket.connect(options, () => connected(stream))
+    return stream
+  }
+
+  /** For an accepted socket of a server with `pauseOnConnect`. */
+  static accepted(socket: net.Socket): NetStream {
+    const stream: NetStream = new NetStream(onread => (onread === undefined ? socket : adopt(socket, onread)))
+    if (stream.socket === socket) socket.resume()
+    return stream
+  }
+
+  private constructor(make: (onread: net.OnReadOpts | undefined) => net.Socket) {
+    const direct = canReadDirectly()
+    const socket = make(
+      direct
+        ? {
+            buffer: () => this.reader.target() ?? scratch,
+            callback: (count, chunk) => this.read(chunk as Buffer, count),
+          }
+        : undefined,
+    )
+    this.socket = socket
+    if (!direct) socket.on("data", (data: Buffer) => this.spread(data))
+    socket.on("error", error => this.finish(error))
+    socket.on("end", () => this.finish())
+    socket.on("close", () => this.finish())
+    socket.setNoDelay(true)
+    socket.unref()
+  }
+
+  /** True = the operating system has it all, `bytes` may be reused. False = wait for `drained`. */
+  write(bytes: Buffer): boolean {
+    this.bytesWritten += bytes.length
+    this.socket.write(bytes, this.onWritten)
+    return this.settled()
+  }
+
+  /** The same for several pieces, by one system call. */
+  writeAll(pieces: readonly Buffer[]): boolean {
+    const { socket } = this
+    socket.cork()
+    for (const piece of pieces) {
+      this.bytesWritten += piece.length
+      socket.write(piece, this.onWritten)
+    }
+    socket.uncork()
+    return this.settled()
+  }
+
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    if (!this.over) this.socket.resume()
+  }
+
+  /** Says goodbye after what was written, and waits a bounded time for the peer's. */
+  end(): void {
+    if (this.over) return
+    this.socket.end()
+    // What still comes is read and dropped: the reader decides that.
+    this.socket.resume()
+    const timer = setTimeout(() => this.socket.destroy(), GOODBYE)
+    timer.unref()
+    this.socket.once("close", () => clearTimeout(timer))
+  }
+
+  destroy(): void {
+    this.over = true
+    this.socket.destroy()
+  }
+
+  private settled(): boolean {
+    if (this.socket.writableLength === 0) return true
+    this.blocked = true
+    return false
+  }
+
+  private read(chunk: Buffer, count: number): boolean {
+    this.bytesRead += count
+    return this.over || this.reader.bytes(chunk, count)
+  }
+
+  /** Without direct reads the bytes come in chunks of the runtime's: they are copied to where they belong. */
+  private spread(data: Buffer): void {
+    let going = true
+    for (let at = 0; at < data.length; ) {
+      const target = this.reader.target()
+      const count = Math.min(data.length - at, target?.length ?? scratch.length)
+      const place = target ?? scratch
+      data.copy(place, 0, at, at + count)
+      at += count
+      going = this.read(place, count) && going
+    }
+    if (!going) this.socket.pause()
+  }
+
+  private finish(error?: Error): void {
+    if (this.over) return
+    this.over = true
+    this.reader.ended(error)
+    this.socket.destroy()
+  }
+}
+
+/** Node reads into memory that the caller chooses (`onread`); Bun and Deno say that they do, but differ in details. */
+function canReadDirectly(): boolean {
+  return process.versions.bun === undefined && process.versions.deno === undefined && process.platform !== "win32"
+}
+
+/**
+ * An accepted socket cannot be given `onread`: a second socket takes over its handle. Where the handle is not what we
+ * know, the first socket stays as it is.
+ */
+function adopt(first: net.Socket, onread: net.OnReadOpts): net.Socket {
+  const inner = first as unknown as Internals
+  const handle = inner._handle
+  const { _server } = inner
+  inner._handle = null
+  inner._server = null
+  first.destroy()
+  const options = { handle, onread, readable: true, writable: true } as unknown as net.SocketConstructorOpts
+  const socket = new net.Socket(options)
+  // The server counts its connections and closes when the last is gone.
+  ;(socket as unknown as Internals)._server = _server
+  ;(socket as unknown as Internals).server = _server
+  return socket
+}

@@ -1,0 +1,72 @@
+import type net from "node:net"
+import type { Connection, Handshake } from "../../core/contract.ts"
+import { fromSystem, HeddleError } from "../../core/errors.ts"
+import { Handshaker } from "../zmtp/handshake.ts"
+import { NetStream } from "./net-stream.ts"
+import { RawConnection } from "./raw-connection.ts"
+
+/** One attempt to reach `address` and to shake hands. */
+export function dialStream(
+  options: net.NetConnectOpts,
+  address: string,
+  local: Handshake,
+  signal: AbortSignal,
+  reached?: (address: string) => void,
+): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    let handshaker: Handshaker | undefined
+    let timer: NodeJS.Timeout | undefined
+    const aborted = (): void => fail(new HeddleError("ECONNABORTED", `Dialling ${address} was given up`, { address }))
+    const settle = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", aborted)
+    }
+    const fail = (error: HeddleError): void => {
+      settle()
+      if (handshaker === undefined) stream.destroy()
+      else handshaker.cancel(error)
+      reject(error)
+    }
+    const stream = NetStream.dial(options, () => {
+      clearTimeout(timer)
+      reached?.(address)
+      if (local.answer(null).socketType === "STREAM") {
+        settle()
+        resolve(new RawConnection(stream, address))
+        return
+      }
+      handshaker = new Handshaker(stream, local, address, "dial", {
+        connected: connection => {
+          settle()
+          resolve(connection)
+        },
+        failed: error => {
+          settle()
+          reject(error)
+        },
+      })
+      handshaker.begin()
+    })
+    stream.reader = {
+      bytes: () => true,
+      target: () => null,
+      drained: () => {},
+      ended: error => fail(fromSystem(error ?? new Error("closed"), "connect to", address)),
+    }
+    const limit = local.options.connectTimeout
+    if (limit > 0) {
+      timer = setTimeout(
+        () =>
+          fail(
+            new HeddleError("ETIMEDOUT", `connect to ${address}: nobody answered within ${limit} ms (connectTimeout)`, {
+              address,
+            }),
+          ),
+        limit,
+      )
+      timer.unref()
+    }
+    if (signal.aborted) aborted()
+    else signal.addEventListener("abort", aborted, { once: true })
+  })
+}
