@@ -5,9 +5,7 @@ import { defineOptions } from "./options.ts"
 import type { SendingPattern } from "./outbox.ts"
 import { ReceivingSocket } from "./receiving-socket.ts"
 import type { Socket } from "./socket.ts"
-import { SENDING_OPTIONS, type SendingOptions } from "./socket-options.ts"
-
-export interface DuplexSocket<T, M, O> extends SendingOptions {}
+import { SENDING_OPTIONS } from "./socket-options.ts"
 
 /** A socket that sends and receives; see `SendingSocket` and `ReceivingSocket`. */
 export abstract class DuplexSocket<
@@ -15,6 +13,11 @@ export abstract class DuplexSocket<
   M = MessageLike | readonly MessageLike[],
   O extends [] | [object] = [],
 > extends ReceivingSocket<T> {
+  /** See `SendingSocket`. Live. */
+  declare sendHighWaterMark: number
+  /** See `SendingSocket`. Live. */
+  declare sendTimeout: number
+
   /** @internal */
   declare protected readonly pattern: ReceivingPattern<T> & SendingPattern<O[0]>
 

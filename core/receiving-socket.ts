@@ -2,15 +2,18 @@ import type { Message } from "./contract.ts"
 import type { Consumer, ReceivingPattern } from "./inbox.ts"
 import { defineOptions } from "./options.ts"
 import { Socket } from "./socket.ts"
-import { RECEIVING_OPTIONS, type ReceivingOptions } from "./socket-options.ts"
-
-export interface ReceivingSocket<T> extends ReceivingOptions {}
+import { RECEIVING_OPTIONS } from "./socket-options.ts"
 
 /**
  * A socket that only receives. `T` is what it gives. Frames are views on larger chunks: they stay valid for as long as
  * you keep them, but keep up to 256 KiB of memory with them; copy (`Buffer.from(frame)`) what you store.
  */
 export abstract class ReceivingSocket<T = Message> extends Socket {
+  /** Whole messages queued per peer before reading from it stops; 0 = unlimited. Default 1,000. Live. [ZMQ_RCVHWM] */
+  declare receiveHighWaterMark: number
+  /** Milliseconds before a waiting `receive` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_RCVTIMEO] */
+  declare receiveTimeout: number
+
   /** @internal */
   declare protected readonly pattern: ReceivingPattern<T>
 

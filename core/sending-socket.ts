@@ -2,15 +2,18 @@ import type { MessageLike } from "./message.ts"
 import { defineOptions } from "./options.ts"
 import type { SendingPattern } from "./outbox.ts"
 import { Socket } from "./socket.ts"
-import { SENDING_OPTIONS, type SendingOptions } from "./socket-options.ts"
-
-export interface SendingSocket<M, O> extends SendingOptions {}
+import { SENDING_OPTIONS } from "./socket-options.ts"
 
 /** A socket that only sends. `M` is what it takes, `O` what `send` needs besides (a group, a routing id). */
 export abstract class SendingSocket<
   M = MessageLike | readonly MessageLike[],
   O extends [] | [object] = [],
 > extends Socket {
+  /** Whole messages queued per peer before `send` waits (or drops, by pattern); 0 = unlimited. Default 1,000. Live. [ZMQ_SNDHWM] */
+  declare sendHighWaterMark: number
+  /** Milliseconds before a waiting `send` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_SNDTIMEO] */
+  declare sendTimeout: number
+
   /** @internal */
   declare protected readonly pattern: SendingPattern<O[0]>
 

@@ -158,25 +158,11 @@ export const COMMON_OPTIONS: OptionTable = {
   vmciConnectTimeout: refused(-1, "there is no VMCI transport"),
 }
 
-export interface SendingOptions {
-  /** Whole messages queued per peer before `send` waits (or drops, by pattern); 0 = unlimited. Default 1,000. Live. [ZMQ_SNDHWM] */
-  sendHighWaterMark: number
-  /** Milliseconds before a waiting `send` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_SNDTIMEO] */
-  sendTimeout: number
-}
-
 export const SENDING_OPTIONS: OptionTable = {
   sendHighWaterMark: integer(1000, { min: 0, live: true, unit: "messages" }),
   sendTimeout: integer(-1, { min: -1, live: true, unit: "milliseconds" }),
   sendBufferSize: refused(-1, NO_NODE_API),
   multicastHops: refused(1, MULTICAST),
-}
-
-export interface ReceivingOptions {
-  /** Whole messages queued per peer before reading from it stops; 0 = unlimited. Default 1,000. Live. [ZMQ_RCVHWM] */
-  receiveHighWaterMark: number
-  /** Milliseconds before a waiting `receive` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_RCVTIMEO] */
-  receiveTimeout: number
 }
 
 export const RECEIVING_OPTIONS: OptionTable = {

@@ -29,13 +29,11 @@ export class PullPattern implements ReceivingPattern<Message> {
   detach(_pipe: Pipe): void {}
 }
 
-export interface Pull {
-  /** Keep only the newest message of each peer. Default false. [ZMQ_CONFLATE] */
-  conflate: boolean
-}
-
 /** Receives what its Push peers send, one message of each in turn. */
 export class Pull extends ReceivingSocket {
+  /** Keep only the newest message of each peer. Default false. [ZMQ_CONFLATE] */
+  declare conflate: boolean
+
   constructor(options: SocketOptions<Pull> = {}) {
     super("PULL", (settings: InboxOptions) => new PullPattern(settings), options)
   }

@@ -39,13 +39,11 @@ export class PushPattern implements SendingPattern {
   }
 }
 
-export interface Push {
-  /** Queue only the newest message for each peer. Default false. [ZMQ_CONFLATE] */
-  conflate: boolean
-}
-
 /** Sends each message to one of its Pull peers, in turn; waits while none has room. */
 export class Push extends SendingSocket {
+  /** Queue only the newest message for each peer. Default false. [ZMQ_CONFLATE] */
+  declare conflate: boolean
+
   constructor(options: SocketOptions<Push> = {}) {
     super("PUSH", (settings: OutboxOptions) => new PushPattern(settings), options)
   }
