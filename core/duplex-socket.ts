@@ -27,13 +27,15 @@ export abstract class DuplexSocket<
   }
 
   /** See `SendingSocket.send`. */
-  send(message: M, ...option: O): Promise<void> {
-    return this.pattern.outbox.send(message, option[0])
+  send(message: M, ...option: O): Promise<void>
+  send(message: M, option?: O[0]): Promise<void> {
+    return this.pattern.outbox.send(message, option)
   }
 
   /** See `SendingSocket.trySend`. */
-  trySend(message: M, ...option: O): boolean {
-    return this.pattern.outbox.trySend(message, option[0])
+  trySend(message: M, ...option: O): boolean
+  trySend(message: M, option?: O[0]): boolean {
+    return this.pattern.outbox.trySend(message, option)
   }
 
   protected override cancelWaiters(): void {

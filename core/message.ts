@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer"
 import type { Message } from "./contract.ts"
 
 /** What `send` takes as one frame; as in the npm package `zeromq`. Strings become UTF-8, null an empty frame. */

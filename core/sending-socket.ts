@@ -27,13 +27,15 @@ export abstract class SendingSocket<
    * kept. Buffers are taken by reference: do not change them afterwards. Rejects with EAGAIN (`sendTimeout`, or the
    * socket was closed), EBADF, and with what the pattern's SPEC.md says.
    */
-  send(message: M, ...option: O): Promise<void> {
-    return this.pattern.outbox.send(message, option[0])
+  send(message: M, ...option: O): Promise<void>
+  send(message: M, option?: O[0]): Promise<void> {
+    return this.pattern.outbox.send(message, option)
   }
 
   /** True = on its way or queued; false = no room, nothing taken. The fast way. Throws what `send` rejects with. */
-  trySend(message: M, ...option: O): boolean {
-    return this.pattern.outbox.trySend(message, option[0])
+  trySend(message: M, ...option: O): boolean
+  trySend(message: M, option?: O[0]): boolean {
+    return this.pattern.outbox.trySend(message, option)
   }
 
   protected override cancelWaiters(): void {

@@ -6,7 +6,7 @@
 /** Milliseconds that such loops may take in one turn. Long enough to be cheap, short enough not to be felt. */
 const BUDGET = 5
 /** The clock is read once in so many operations: a read costs about as much as a send. */
-const STRIDE = 16
+const STRIDE = 32
 
 let operations = 0
 let began = 0

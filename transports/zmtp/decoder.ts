@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer"
 import type { Message } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { turnIsSpent } from "../../core/turn.ts"
