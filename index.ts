@@ -1,19 +1,227 @@
-import type { SocketOptions } from "./core/construct.ts"
-import { Context } from "./core/context.ts"
+/**
+ * The front door: every public class, with the default transports. The only file that knows everybody. The socket
+ * classes here are those of patterns/ with the default context filled in.
+ */
+import { readFileSync } from "node:fs"
+import type { SocketOptions as OptionsOf } from "./core/construct.ts"
+import { type ContextOptions, Context as CoreContext } from "./core/context.ts"
+import { Bus as BusSocket } from "./patterns/bus/bus.ts"
+import { Client as ClientSocket } from "./patterns/client-server/client.ts"
+import { Peer as PeerSocket } from "./patterns/client-server/peer.ts"
+import { Server as ServerSocket } from "./patterns/client-server/server.ts"
+import { Channel as ChannelSocket } from "./patterns/pair/channel.ts"
+import { Pair as PairSocket } from "./patterns/pair/pair.ts"
+import { Gather as GatherSocket } from "./patterns/pipeline/gather.ts"
 import { Pull as PullSocket } from "./patterns/pipeline/pull.ts"
 import { Push as PushSocket } from "./patterns/pipeline/push.ts"
+import { Scatter as ScatterSocket } from "./patterns/pipeline/scatter.ts"
+import { Publisher as PublisherSocket } from "./patterns/pubsub/publisher.ts"
+import { Subscriber as SubscriberSocket } from "./patterns/pubsub/subscriber.ts"
+import { XPublisher as XPublisherSocket } from "./patterns/pubsub/xpublisher.ts"
+import { XSubscriber as XSubscriberSocket } from "./patterns/pubsub/xsubscriber.ts"
+import { Dish as DishSocket } from "./patterns/radio-dish/dish.ts"
+import { Radio as RadioSocket } from "./patterns/radio-dish/radio.ts"
+import { Dealer as DealerSocket } from "./patterns/reqrep/dealer.ts"
+import { Reply as ReplySocket } from "./patterns/reqrep/reply.ts"
+import { Request as RequestSocket } from "./patterns/reqrep/request.ts"
+import { Router as RouterSocket } from "./patterns/reqrep/router.ts"
+import { Stream as StreamSocket } from "./patterns/stream/stream.ts"
+import { Respondent as RespondentSocket } from "./patterns/survey/respondent.ts"
+import { Surveyor as SurveyorSocket } from "./patterns/survey/surveyor.ts"
+import { InprocTransport } from "./transports/inproc/transport.ts"
 import { IpcTransport } from "./transports/ipc.ts"
 import { TcpTransport } from "./transports/tcp.ts"
 
-export const context = new Context([new TcpTransport(), new IpcTransport()])
+export type { SocketOptions } from "./core/construct.ts"
+export type { ContextOptions } from "./core/context.ts"
+export type { DropReason, Message, SocketType } from "./core/contract.ts"
+export type { DuplexSocket } from "./core/duplex-socket.ts"
+export { type ErrorCode, HeddleError } from "./core/errors.ts"
+export type { Consumer } from "./core/inbox.ts"
+export type { MessageLike } from "./core/message.ts"
+export {
+  type EventOfType,
+  type EventType,
+  Observer,
+  type SocketEvent,
+  type SocketEvent as Event,
+} from "./core/observer.ts"
+export type { ReceivingSocket } from "./core/receiving-socket.ts"
+export type { SendingSocket } from "./core/sending-socket.ts"
+export { type CloseOptions, type ReadyOptions, Socket } from "./core/socket.ts"
+export type { CommonOptions, ReconnectStop } from "./core/socket-options.ts"
+export type { DropCounts, PeerStats, SocketStats } from "./core/stats.ts"
+export type { ServerRoutingOptions } from "./patterns/client-server/server.ts"
+export { Proxy, type ProxySocket, type ProxyStatistics } from "./patterns/proxy/proxy.ts"
+export type { SubscribersReadyOptions } from "./patterns/pubsub/publisher.ts"
+export type { Verbosity } from "./patterns/pubsub/xpublisher-pattern.ts"
+export type { GroupMessage } from "./patterns/radio-dish/dish.ts"
+export type { GroupOption } from "./patterns/radio-dish/radio.ts"
+export type { RouterConnectOptions, RouterNotify } from "./patterns/reqrep/router.ts"
+export type { StreamConnectOptions, StreamMessage } from "./patterns/stream/stream.ts"
+export type { SurveyOptions } from "./patterns/survey/surveyor.ts"
+export { type CurveKeyPair, curveKeyPair } from "./transports/zmtp/curve-keys.ts"
 
-export class Push extends PushSocket {
-  constructor(options: SocketOptions<PushSocket> = {}) {
+/** Of this package. */
+export const version: string = (
+  JSON.parse(readFileSync(new URL(import.meta.resolve("heddle/package.json")), "utf8")) as { version: string }
+).version
+
+/** What this version can do; the names of the npm package `zeromq`. */
+export const capability = {
+  ipc: true,
+  draft: true,
+  curve: false,
+  gssapi: false,
+  norm: false,
+  pgm: false,
+  tipc: false,
+} as const
+
+/** A family of sockets with inproc names of its own and common limits. Most programs need none but `context`. */
+export class Context extends CoreContext {
+  constructor(options: ContextOptions = {}) {
+    super([new InprocTransport(), new IpcTransport(), new TcpTransport()], options)
+  }
+}
+
+/** The context of every socket that is not given another. */
+export const context: Context = new Context()
+
+export class Pair extends PairSocket {
+  constructor(options: OptionsOf<PairSocket> = {}) {
     super({ context, ...options })
   }
 }
+
+export class Channel extends ChannelSocket {
+  constructor(options: OptionsOf<ChannelSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Push extends PushSocket {
+  constructor(options: OptionsOf<PushSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
 export class Pull extends PullSocket {
-  constructor(options: SocketOptions<PullSocket> = {}) {
+  constructor(options: OptionsOf<PullSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Scatter extends ScatterSocket {
+  constructor(options: OptionsOf<ScatterSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Gather extends GatherSocket {
+  constructor(options: OptionsOf<GatherSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Publisher extends PublisherSocket {
+  constructor(options: OptionsOf<PublisherSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Subscriber extends SubscriberSocket {
+  constructor(options: OptionsOf<SubscriberSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class XPublisher extends XPublisherSocket {
+  constructor(options: OptionsOf<XPublisherSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class XSubscriber extends XSubscriberSocket {
+  constructor(options: OptionsOf<XSubscriberSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Request extends RequestSocket {
+  constructor(options: OptionsOf<RequestSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Reply extends ReplySocket {
+  constructor(options: OptionsOf<ReplySocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Dealer extends DealerSocket {
+  constructor(options: OptionsOf<DealerSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Router extends RouterSocket {
+  constructor(options: OptionsOf<RouterSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Client extends ClientSocket {
+  constructor(options: OptionsOf<ClientSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Server extends ServerSocket {
+  constructor(options: OptionsOf<ServerSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Peer extends PeerSocket {
+  constructor(options: OptionsOf<PeerSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Radio extends RadioSocket {
+  constructor(options: OptionsOf<RadioSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Dish extends DishSocket {
+  constructor(options: OptionsOf<DishSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Stream extends StreamSocket {
+  constructor(options: OptionsOf<StreamSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Surveyor extends SurveyorSocket {
+  constructor(options: OptionsOf<SurveyorSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Respondent extends RespondentSocket {
+  constructor(options: OptionsOf<RespondentSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Bus extends BusSocket {
+  constructor(options: OptionsOf<BusSocket> = {}) {
     super({ context, ...options })
   }
 }
