@@ -79,6 +79,8 @@ export class Acceptor implements PipeOwner, ListenerSink {
   failed(address: string, reason: Error): void {
     const error = fromSystem(reason, "peer", address)
     if (error.code === "EMFILE") this.host.emit({ type: "accept:error", address, error })
+    // The pattern has no place for the peer (`Pattern.screen`).
+    else if (error.code === "EBUSY") this.host.emit({ type: "refuse", address, error })
     else this.host.emit({ type: handshakeErrorType(error), address, error })
   }
 
@@ -94,6 +96,11 @@ export class Acceptor implements PipeOwner, ListenerSink {
     this.host.detach(pipe)
     this.host.peersChanged()
     if (this.pipes.size === 0) this.whenFinished?.()
+  }
+
+  refused(pipe: SocketPipe, reason: Error): void {
+    const address = pipe.peer?.address ?? this.address
+    this.host.emit({ type: "refuse", address, error: fromSystem(reason, "peer", address) })
   }
 
   finished(): void {

@@ -61,7 +61,8 @@ export class Connector implements PipeOwner {
   /** Sends what is queued, as long as `finish`'s caller waits, then ends. */
   finish(done: () => void): void {
     this.whenFinished = done
-    if (this.pipe === null) this.stop()
+    if (this.stopped) done()
+    else if (this.pipe === null) this.stop()
     else this.pipe.finish()
   }
 
@@ -80,20 +81,30 @@ export class Connector implements PipeOwner {
     this.whenFinished?.()
   }
 
-  connectionClosed(_pipe: SocketPipe, reason: Error | undefined): void {
+  connectionClosed(pipe: SocketPipe, reason: Error | undefined): void {
     const address = this.endpoint.href
-    this.host.emit({
-      type: "disconnect",
-      address,
-      ...(reason && { error: fromSystem(reason, "connection to", address) }),
-    })
+    const error = reason && fromSystem(reason, "connection to", address)
+    this.host.emit({ type: "disconnect", address, ...(error && { error }) })
     this.host.peersChanged()
     if (this.stopped) return
-    if (this.options.immediate) this.dropPipe()
+    if (this.options.immediate) {
+      pipe.discard()
+      this.dropPipe()
+    }
+    if (this.whenFinished !== null && (this.pipe === null || this.pipe.queued === 0)) {
+      // It was to end when everything is sent, and nothing is left that a new connection could send.
+      this.stop()
+      return
+    }
     if (performance.now() - this.connectedAt >= PROVEN) this.failures = 0
     else this.failures++
     if (this.options.reconnectStop === "after-disconnect") this.stop()
-    else this.retry(false)
+    else this.retry(error)
+  }
+
+  refused(_pipe: SocketPipe, reason: Error): void {
+    const address = this.endpoint.href
+    this.host.emit({ type: "refuse", address, error: fromSystem(reason, "peer", address) })
   }
 
   finished(): void {
@@ -118,12 +129,14 @@ export class Connector implements PipeOwner {
     const address = this.endpoint.href
     this.host.emit({ type: "connect:delay", address })
     let connection: Connection
+    let reached = false
     try {
-      connection = await this.transport.dial(this.endpoint, this.host.handshake, this.abort.signal, () =>
-        this.host.emit({ type: "connect", address }),
-      )
+      connection = await this.transport.dial(this.endpoint, this.host.handshake, this.abort.signal, () => {
+        reached = true
+        this.host.emit({ type: "connect", address })
+      })
     } catch (error) {
-      if (!this.stopped) this.failed(fromSystem(error, "connect to", address))
+      if (!this.stopped) this.failed(fromSystem(error, "connect to", address), reached)
       return
     }
     if (this.stopped) {
@@ -137,25 +150,26 @@ export class Connector implements PipeOwner {
     this.host.peersChanged()
   }
 
-  private failed(error: HeddleError): void {
+  /** `reached`: somebody answered, and the handshake failed. */
+  private failed(error: HeddleError, reached: boolean): void {
     const address = this.endpoint.href
     this.failures++
-    const beforeHandshake = error.errno !== undefined && error.code !== "EPROTO"
-    if (!beforeHandshake) this.host.emit({ type: handshakeErrorType(error), address, error })
+    if (reached) this.host.emit({ type: handshakeErrorType(error), address, error })
     const stop = this.options.reconnectStop
     const refused = error.code === "ECONNREFUSED"
-    if ((stop === "connection-refused" && refused) || (stop === "handshake-failed" && !beforeHandshake)) this.stop()
-    else this.retry(error.fatal)
+    if ((stop === "connection-refused" && refused) || (stop === "handshake-failed" && reached)) this.stop()
+    else this.retry(error)
   }
 
-  private retry(fatal: boolean): void {
+  private retry(error: HeddleError | undefined): void {
     const { reconnectInterval: base } = this.options
-    if (base < 0) {
+    if (base <= 0) {
       this.stop()
       return
     }
+    const fatal = error?.fatal === true
     const interval = reconnectDelay(this.failures, base, this.options.reconnectMaxInterval, fatal, Math.random())
-    this.host.emit({ type: "connect:retry", address: this.endpoint.href, interval })
+    this.host.emit({ type: "connect:retry", address: this.endpoint.href, interval, ...(error && { error }) })
     this.timer = setTimeout(() => void this.dial(), interval)
     this.timer.unref()
   }

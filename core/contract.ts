@@ -195,7 +195,7 @@ export interface Pipe {
   readonly peer: PeerHello | null
   /** Routing id that the user chose for the peer of this pipe (`connect(address, { routingId })`). */
   readonly assignedId: Buffer | null
-  /** True when `send` would take a message. */
+  /** True when `send` would take a message. False = full, and `Pattern.writable` will be called as after `send`. */
   readonly writable: boolean
   /** True while a connection is there and takes messages without queueing: `sendEncoded` may be used. */
   readonly flowing: boolean
@@ -205,12 +205,16 @@ export interface Pipe {
   /** See `Connection.sendEncoded`; only when `flowing`. */
   sendEncoded(bytes: Buffer, count: number): void
   control(name: ControlName, body: Buffer): void
+  /** Sends ahead of what is queued, whatever the high-water mark. Only from within `Pattern.online`, and few. */
+  greet(message: Message): void
   pause(): void
   resume(): void
   /** Counts a message that was meant for, or came from, this peer and was dropped. */
   drop(reason: DropReason, count?: number): void
   /** Refuses the peer; `detach` follows. A connecting pipe goes on to reconnect. */
   close(reason?: Error): void
+  /** Sends what it has taken, then ends the connection in order and for good; `detach` follows. Send nothing after it. */
+  finish(): void
 
   // Places for the strategies of core/, so that no look-up is needed per message. Owned by the strategy that uses them.
   /** Index in the array of the strategy that sends through this pipe. */
@@ -230,6 +234,13 @@ export interface Pipe {
  * attach (online (receive | control | writable)* offline)* detach; writable may also come while offline.
  */
 export interface Pattern {
+  /** Messages dropped that belong to no pipe (nobody has the routing id); `Socket.stats()` adds them. */
+  readonly dropped?: Partial<Record<DropReason, number>>
+  /**
+   * Throws to turn a peer away that reached us by `bind`, before it is answered: what it has queued then stays with it.
+   * Over some transports another peer may still come between this and `attach`.
+   */
+  screen?(peer: PeerHello): void
   /** A pipe may be used from now on; it need not have a connection yet. */
   attach(pipe: Pipe): void
   /** A handshake was completed on this pipe: say what a new peer must know (subscriptions), by `control`. */
@@ -239,6 +250,8 @@ export interface Pattern {
   control?(pipe: Pipe, name: ControlName, body: Buffer): void
   /** A pipe that answered false to `send` has room again. */
   writable(pipe: Pipe): void
+  /** Connections are about to be ended in order: what is held back for a batch goes to its pipes now. */
+  flush?(): void
   /** Exactly once. What the peer had sent before stays readable. */
   detach(pipe: Pipe): void
 }

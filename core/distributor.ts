@@ -38,19 +38,24 @@ export class Distributor {
     }
     if (!this.covers(pipes)) this.open(pipes)
     const others = this.others
-    for (let i = 0; i < others.length; i++) sendOne(others[i], message)
+    if (others.length > 0) {
+      for (let i = 0; i < others.length; i++) sendOne(others[i], message)
+      // They are tried again with the next turn's batch, also when this one has no members that would be flushed.
+      if (!this.scheduled) this.schedule()
+    }
     if (this.wire !== null) this.append(message, this.wire)
   }
 
   /** Passes the open batch on. Call it before anything else is sent to one of these pipes by another way. */
   flush(): void {
     const { members, count } = this
+    // Who did not flow when the batch was opened gets a new chance with the next one.
+    let stillFlowing = this.others.length === 0
+    if (!stillFlowing) this.source = null
     if (count === 0) return
     const bytes = this.chunk.subarray(this.start, this.end)
     this.start = this.end
     this.count = 0
-    // Who did not flow when the batch was opened gets a new chance with the next one.
-    let stillFlowing = this.others.length === 0
     for (let i = 0; i < members.length; i++) {
       const pipe = members[i]
       if (pipe.flowing) pipe.sendEncoded(bytes, count)
@@ -118,10 +123,12 @@ export class Distributor {
     }
     this.end = wire.encode(message, this.chunk, this.end)
     this.count++
-    if (!this.scheduled) {
-      this.scheduled = true
-      process.nextTick(this.flushLater)
-    }
+    if (!this.scheduled) this.schedule()
+  }
+
+  private schedule(): void {
+    this.scheduled = true
+    process.nextTick(this.flushLater)
   }
 }
 

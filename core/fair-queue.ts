@@ -1,14 +1,17 @@
 import type { Pipe } from "./contract.ts"
 import { Queue } from "./queue.ts"
 
-/** One pipe's items that nobody has read yet. */
+/** Where items come from: a pipe, or what a pattern puts in the place of all its pipes. */
+export type Source = Pick<Pipe, "lane" | "pause" | "resume" | "drop">
+
+/** One source's items that nobody has read yet. */
 class Lane<I> {
-  readonly pipe: Pipe
+  readonly pipe: Source
   readonly items = new Queue<I>()
   active = false
   paused = false
 
-  constructor(pipe: Pipe) {
+  constructor(pipe: Source) {
     this.pipe = pipe
   }
 }
@@ -24,15 +27,15 @@ export interface FairQueueOptions {
 /** Reads from many pipes in turn, one item each (RFC 28: fair-queuing). A full lane pauses its pipe. */
 export class FairQueue<I> {
   size = 0
-  private readonly active: Lane<I>[] = []
-  private current = 0
+  /** Lanes with something to read, in the order of their turns. */
+  private readonly turns = new Queue<Lane<I>>()
   private readonly options: FairQueueOptions
 
   constructor(options: FairQueueOptions) {
     this.options = options
   }
 
-  push(pipe: Pipe, item: I): void {
+  push(pipe: Source, item: I): void {
     if (pipe.lane === null) pipe.lane = new Lane<I>(pipe)
     const lane = pipe.lane as Lane<I>
     if (this.options.conflate === true && lane.items.length > 0) {
@@ -44,8 +47,11 @@ export class FairQueue<I> {
     this.size++
     if (!lane.active) {
       lane.active = true
-      this.active.push(lane)
+      // Behind all others: a peer that sends again as soon as it was served must not pass those who wait.
+      this.turns.push(lane)
     }
+    // With conflate what comes replaces what waits: nothing piles up.
+    if (this.options.conflate === true) return
     const limit = this.options.receiveHighWaterMark
     if (limit > 0 && lane.items.length >= limit && !lane.paused) {
       lane.paused = true
@@ -53,14 +59,25 @@ export class FairQueue<I> {
     }
   }
 
+  /** Items of this pipe that nobody has read yet. */
+  waiting(pipe: Pipe): number {
+    return (pipe.lane as Lane<I> | null)?.items.length ?? 0
+  }
+
   /** Undefined when empty. */
   shift(): I | undefined {
     if (this.size === 0) return undefined
-    const lane = this.active[this.current]
+    const { turns } = this
+    const lane = turns.peek() as Lane<I>
     const item = lane.items.shift() as I
     this.size--
-    if (lane.items.length === 0) this.deactivate(this.current)
-    else if (++this.current === this.active.length) this.current = 0
+    if (lane.items.length === 0) {
+      lane.active = false
+      turns.shift()
+    } else if (turns.length > 1) {
+      turns.shift()
+      turns.push(lane)
+    }
     // Half empty first, so that the pipe is not stopped and started for every item.
     if (lane.paused && lane.items.length <= this.options.receiveHighWaterMark >> 1) {
       lane.paused = false
@@ -76,7 +93,8 @@ export class FairQueue<I> {
 
   /** Forgets everything, counting it as dropped for `reason`. */
   clear(reason: "closed" | "stale"): void {
-    for (const lane of this.active) {
+    const { turns } = this
+    for (let lane = turns.shift(); lane !== undefined; lane = turns.shift()) {
       lane.active = false
       lane.pipe.drop(reason, lane.items.length)
       lane.items.clear()
@@ -85,16 +103,6 @@ export class FairQueue<I> {
         lane.pipe.resume()
       }
     }
-    this.active.length = 0
-    this.current = 0
     this.size = 0
-  }
-
-  private deactivate(index: number): void {
-    this.active[index].active = false
-    // The order of turns is kept; the list is as long as there are pipes with something to read.
-    if (this.active.length === 1) this.active.length = 0
-    else this.active.splice(index, 1)
-    if (this.current >= this.active.length) this.current = 0
   }
 }

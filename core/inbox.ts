@@ -1,6 +1,6 @@
-import type { Pattern, Pipe } from "./contract.ts"
+import type { Pattern } from "./contract.ts"
 import { closedError, wouldBlock } from "./errors.ts"
-import { FairQueue, type FairQueueOptions } from "./fair-queue.ts"
+import { FairQueue, type FairQueueOptions, type Source } from "./fair-queue.ts"
 import { hold, release } from "./keep-alive.ts"
 import { Queue } from "./queue.ts"
 import { nextTurn, turnIsSpent } from "./turn.ts"
@@ -56,6 +56,8 @@ export interface Consumer {
  */
 export class Inbox<I, T = I> implements Reader<T> {
   readonly queue: FairQueue<I>
+  /** Set by the pattern, in `open` for instance: nothing more is given to anybody until it calls `resume`. */
+  held = false
   private readonly options: InboxOptions
   private readonly rules: InboxRules<I, T>
   private readonly waiters = new Queue<Waiter<T>>()
@@ -63,6 +65,7 @@ export class Inbox<I, T = I> implements Reader<T> {
   private sleepers: (() => void)[] = []
   private handler: ((value: T) => void) | null = null
   private closed = false
+  private pouring = false
 
   constructor(options: InboxOptions, rules: InboxRules<I, T> = {}) {
     this.queue = new FairQueue(options)
@@ -71,17 +74,26 @@ export class Inbox<I, T = I> implements Reader<T> {
   }
 
   /** A pattern has something for the user. */
-  deliver(pipe: Pipe, item: I): void {
-    if (this.handler !== null && this.queue.size === 0) this.handle(this.handler, item)
-    else if (this.waiters.length > 0) this.wake(this.waiters.shift() as Waiter<T>, item)
+  deliver(pipe: Source, item: I): void {
+    if (this.handler !== null && this.queue.size === 0 && !this.held) this.handle(this.handler, item)
+    else if (this.waiters.length > 0 && !this.held) this.wake(this.waiters.shift() as Waiter<T>, item)
     else {
       this.queue.push(pipe, item)
       if (this.sleepers.length > 0) this.wakeSleepers()
     }
   }
 
+  /** Those who wait are served again, as far as the pattern does not hold once more. */
+  resume(): void {
+    this.held = false
+    while (this.waiters.length > 0 && this.readable)
+      this.wake(this.waiters.shift() as Waiter<T>, this.queue.shift() as I)
+    if (this.handler !== null) this.pour()
+    else if (this.readable && this.sleepers.length > 0) this.wakeSleepers()
+  }
+
   get readable(): boolean {
-    return this.queue.size > 0
+    return this.queue.size > 0 && !this.held
   }
 
   get size(): number {
@@ -92,12 +104,12 @@ export class Inbox<I, T = I> implements Reader<T> {
   tryReceive(): T | null {
     if (this.closed) throw closedError()
     this.rules.guard?.()
-    const item = this.queue.shift()
+    const item = this.held ? undefined : this.queue.shift()
     return item === undefined ? null : this.opened(item)
   }
 
   async receiveMany(max = Number.POSITIVE_INFINITY): Promise<T[]> {
-    if (this.queue.size === 0) return [await this.receive(), ...this.take(max - 1)]
+    if (!this.readable) return [await this.receive(), ...this.take(max - 1)]
     if (turnIsSpent()) await nextTurn()
     if (this.closed) throw closedError()
     this.rules.guard?.()
@@ -111,7 +123,7 @@ export class Inbox<I, T = I> implements Reader<T> {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (this.queue.size > 0) {
+    if (this.readable) {
       if (turnIsSpent()) return nextTurn().then(() => this.receive())
       return Promise.resolve(this.opened(this.queue.shift() as I))
     }
@@ -131,9 +143,9 @@ export class Inbox<I, T = I> implements Reader<T> {
   /** Each `next` is everything that is there, at least one and at most `max`. Ends when the socket is closed. */
   async *batches(max = Number.POSITIVE_INFINITY): AsyncGenerator<T[], undefined> {
     while (!this.closed) {
-      if (this.queue.size === 0) await this.sleep()
+      if (!this.readable) await this.sleep()
       else if (turnIsSpent()) await nextTurn()
-      if (this.queue.size > 0 && !this.closed) yield this.take(max)
+      if (this.readable && !this.closed) yield this.take(max)
     }
   }
 
@@ -160,13 +172,18 @@ export class Inbox<I, T = I> implements Reader<T> {
       this.handler = null
       release()
     }
+    this.rejectWaiters(wouldBlock("the socket was closed"))
+    this.wakeSleepers()
+    this.queue.clear("closed")
+  }
+
+  /** Everybody who waits to receive hears this error instead; what is queued stays. */
+  rejectWaiters(error: Error): void {
     for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) {
       clearTimeout(waiter.timer)
       release()
-      waiter.reject(wouldBlock("the socket was closed"))
+      waiter.reject(error)
     }
-    this.wakeSleepers()
-    this.queue.clear("closed")
   }
 
   private opened(item: I): T {
@@ -175,7 +192,7 @@ export class Inbox<I, T = I> implements Reader<T> {
 
   private take(max: number): T[] {
     const batch: T[] = []
-    for (let item: I | undefined; batch.length < max; batch.push(this.opened(item))) {
+    for (let item: I | undefined; batch.length < max && !this.held; batch.push(this.opened(item))) {
       item = this.queue.shift()
       if (item === undefined) break
     }
@@ -195,13 +212,17 @@ export class Inbox<I, T = I> implements Reader<T> {
 
   /** What had queued before `consume`, a turn's worth at a time. */
   private pour(): void {
-    while (this.handler !== null && this.queue.size > 0) {
+    // A handler that answers at once calls `resume` from within this loop: it goes on by itself.
+    if (this.pouring) return
+    this.pouring = true
+    while (this.handler !== null && this.readable) {
       if (turnIsSpent()) {
         setImmediate(() => this.pour())
-        return
+        break
       }
       this.handle(this.handler, this.queue.shift() as I)
     }
+    this.pouring = false
   }
 
   private wait(resolve: (value: T) => void, reject: (error: Error) => void): void {
@@ -209,16 +230,16 @@ export class Inbox<I, T = I> implements Reader<T> {
     this.waiters.push(waiter)
     hold()
     const limit = this.options.receiveTimeout
-    if (limit > 0) waiter.timer = setTimeout(() => this.giveUp(waiter), limit)
+    if (limit > 0) waiter.timer = setTimeout(() => this.giveUp(waiter, limit), limit)
   }
 
-  private giveUp(waiter: Waiter<T>): void {
+  private giveUp(waiter: Waiter<T>, limit: number): void {
     for (let left = this.waiters.length; left > 0; left--) {
       const other = this.waiters.shift() as Waiter<T>
       if (other !== waiter) this.waiters.push(other)
     }
     release()
-    waiter.reject(wouldBlock(`no message within receiveTimeout (${this.options.receiveTimeout} ms)`))
+    waiter.reject(wouldBlock(`no message within receiveTimeout (${limit} ms)`))
   }
 
   private wake(waiter: Waiter<T>, item: I): void {

@@ -10,7 +10,8 @@ export type SocketEvent =
   | { type: "bind:error"; address: string; error: HeddleError }
   | { type: "connect"; address: string }
   | { type: "connect:delay"; address: string }
-  | { type: "connect:retry"; address: string; interval: number }
+  /** `error` says why the last attempt failed, or the connection ended. */
+  | { type: "connect:retry"; address: string; interval: number; error?: HeddleError }
   | { type: "handshake"; address: string }
   | { type: "handshake:error:protocol"; address: string; error: HeddleError }
   | { type: "handshake:error:auth"; address: string; error: HeddleError }

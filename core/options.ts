@@ -146,14 +146,16 @@ export function defaultsOf(prototype: object): Record<string, unknown> {
     if (table === undefined) continue
     for (const [name, spec] of Object.entries(table)) if (!(name in defaults)) defaults[name] = spec.initial
   }
-  return defaults
+  // The copy has V8's fast properties, the original is a dictionary: a pattern that reads an option for each message would
+  // pay 10 ns for it.
+  return { ...defaults }
 }
 
 /** Sets the options that the user gave to a constructor. Throws EINVAL for a name that the class does not have. */
 export function applyOptions(socket: OptionHolder, options: object): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    if (!(name in socket.settings)) {
+    if (!Object.hasOwn(socket.settings, name)) {
       throw new HeddleError("EINVAL", `Invalid argument: ${socket.constructor.name} has no option ${name}`)
     }
     ;(socket as unknown as Record<string, unknown>)[name] = value

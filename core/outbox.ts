@@ -16,9 +16,18 @@ export interface OutboxOptions {
  */
 export type Sender<O> = (message: Message, option: O | undefined) => boolean
 
+/** The writing end as sockets offer it; see `SendingSocket` for what each does. */
+export interface Writer<O = undefined> {
+  /** Sends that wait for room. */
+  readonly waiting: number
+  trySend(value: unknown, option?: O): boolean
+  send(value: unknown, option?: O): Promise<void>
+  close(): void
+}
+
 /** A pattern whose user can send. */
 export interface SendingPattern<O = undefined> extends Pattern {
-  readonly outbox: Outbox<O>
+  readonly outbox: Writer<O>
   /** Whether a message would be taken now. */
   readonly canSend: boolean
 }
@@ -36,7 +45,7 @@ interface Waiter<O> {
 const SENT: Promise<void> = Promise.resolve()
 
 /** The writing end of a socket: sends at once where there is room, and keeps the order of those who wait. */
-export class Outbox<O = undefined> {
+export class Outbox<O = undefined> implements Writer<O> {
   private readonly sender: Sender<O>
   private readonly options: OutboxOptions
   private readonly waiters = new Queue<Waiter<O>>()

@@ -23,6 +23,8 @@ export interface PipeOwner {
   connectionClosed(pipe: SocketPipe, reason: Error | undefined): void
   /** Nothing is left to send after `finish`. */
   finished(pipe: SocketPipe): void
+  /** The pattern turns the peer away; `connectionClosed` follows. */
+  refused(pipe: SocketPipe, reason: Error): void
 }
 
 let nextId = 1
@@ -49,7 +51,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   private readonly options: PipeOptions
   private readonly owner: PipeOwner
   private queue: Queue<Message> | null = null
-  /** `send` answered false: the pattern waits for `writable`. */
+  /** `send` or `writable` answered false: the pattern waits for the event. */
   private awaited = false
   private finishing = false
   private bytesIn = 0
@@ -80,8 +82,11 @@ export class SocketPipe implements Pipe, ConnectionSink {
 
   get writable(): boolean {
     if (this.flowing) return true
+    if (this.finishing) return false
     const limit = this.options.sendHighWaterMark
-    return limit === 0 || this.queued < limit || this.options.conflate === true
+    if (limit === 0 || this.queued < limit || this.options.conflate === true) return true
+    this.awaited = true
+    return false
   }
 
   send(message: Message): boolean {
@@ -102,6 +107,12 @@ export class SocketPipe implements Pipe, ConnectionSink {
     this.connection?.control(name, body)
   }
 
+  greet(message: Message): void {
+    this.messagesSent++
+    // Its answer is of no use here: `drain` follows the handshake, and asks with what was queued.
+    this.connection?.send(message)
+  }
+
   pause(): void {
     this.connection?.pause()
   }
@@ -116,6 +127,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   }
 
   close(reason?: Error): void {
+    if (reason !== undefined && this.connection !== null) this.owner.refused(this, reason)
     this.connection?.close(reason)
   }
 
@@ -134,7 +146,11 @@ export class SocketPipe implements Pipe, ConnectionSink {
 
   /** Sends what is queued, then ends the connection in order. Without a connection the queue waits for one. */
   finish(): void {
+    this.pattern.flush?.()
     this.finishing = true
+    // Nothing is taken any more: behind the goodbye it would be lost in silence.
+    this.flowing = false
+    this.awaited = false
     if (this.connection === null) {
       if (this.queued === 0) this.owner.finished(this)
     } else if (this.queued === 0) this.connection.end()
@@ -160,7 +176,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   drain(): void {
     const connection = this.connection as Connection
     const queue = this.queue
-    this.flowing = true
+    this.flowing = !this.finishing
     if (queue !== null) {
       while (queue.length > 0) {
         this.messagesSent++
@@ -195,6 +211,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   }
 
   private enqueue(message: Message): boolean {
+    if (this.finishing) return false
     this.queue ??= new Queue()
     const queue = this.queue
     if (this.options.conflate === true && queue.length > 0) {

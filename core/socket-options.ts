@@ -6,7 +6,7 @@ import { flag, integer, type OptionSpec, type OptionTable, refused } from "./opt
 export interface CommonOptions {
   /** Milliseconds that `close` goes on sending what is queued; 0 = drop it, -1 = for ever. Default 10,000. Live. [ZMQ_LINGER] */
   linger: number
-  /** Milliseconds before a lost or refused connection is tried again; -1 = never. Default 100. [ZMQ_RECONNECT_IVL] */
+  /** Milliseconds before a lost or refused connection is tried again; 0 or -1 = never. Default 100. [ZMQ_RECONNECT_IVL] */
   reconnectInterval: number
   /**
    * Milliseconds up to which the interval doubles with each failure, with jitter. 0 = it stays `reconnectInterval` plus
@@ -79,7 +79,8 @@ const metadata: OptionSpec<Readonly<Record<string, string>>> = {
   live: false,
   check(value, name) {
     if (typeof value !== "object" || value === null) throw new TypeError(`Option value must be an object: ${name}`)
-    for (const key of Object.keys(value)) {
+    for (const [key, text] of Object.entries(value)) {
+      if (typeof text !== "string") throw new TypeError(`Option value must be a string: ${name}, property ${key}`)
       if (!/^X-[A-Za-z0-9\-_.+]{1,250}$/.test(key)) {
         throw new HeddleError(
           "EINVAL",

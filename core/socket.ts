@@ -10,7 +10,7 @@ import { applyOptions, type Bytes, defaultsOf, defineOptions, toBytes } from "./
 import type { SocketPipe } from "./pipe.ts"
 import { COMMON_OPTIONS, type CommonOptions } from "./socket-options.ts"
 import { compatible, partnersOf, SOCKET_TYPE_NUMBER } from "./socket-types.ts"
-import { type SocketStats, StatsLedger } from "./stats.ts"
+import { countDrops, type SocketStats, StatsLedger } from "./stats.ts"
 
 export interface CloseOptions {
   /** Milliseconds to go on sending what is queued; default: the option `linger`. -1 = for ever, 0 = drop it. */
@@ -169,7 +169,9 @@ export abstract class Socket {
   /** Counters since the socket was made, by peer and in all. */
   stats(): SocketStats {
     const named = [...this.pipes].map((pipe): [SocketPipe, string] => [pipe, this.addressOf(pipe)])
-    return this.ledger.report(named, this.waitingMessages())
+    const report = this.ledger.report(named, this.waitingMessages())
+    if (this.pattern.dropped !== undefined) countDrops(report.dropped, this.pattern.dropped)
+    return report
   }
 
   /**
@@ -224,9 +226,11 @@ export abstract class Socket {
     if (reached()) return
     hold()
     let timer: NodeJS.Timeout | undefined
+    let over = false
     try {
       await new Promise<void>((resolve, reject) => {
         const check = (): void => {
+          if (over) return
           if (this.closed) reject(closedError())
           else if (reached()) resolve()
           else this.waitingForPeers.push(check)
@@ -237,6 +241,7 @@ export abstract class Socket {
         }
       })
     } finally {
+      over = true
       clearTimeout(timer)
       release()
     }
@@ -293,8 +298,11 @@ export abstract class Socket {
   private makeHost(): SocketHost {
     const handshake: Handshake = {
       options: this.settings as unknown as LinkOptions,
-      adaptive: false,
-      answer: () => this.hello(),
+      adaptive: this.pattern.screen !== undefined,
+      answer: peer => {
+        if (peer !== null) this.pattern.screen?.(peer)
+        return this.hello()
+      },
       admit: peer => this.admit(peer),
     }
     return {

@@ -33,7 +33,7 @@ export class IpcTransport implements Transport {
     const file = socketPath(name, endpoint)
     if (!wildcard && !name.startsWith("@")) await removeStale(file, endpoint)
     const href = wildcard ? `ipc://${name}` : endpoint.href
-    const listener = await StreamListener.listen({ path: file }, local, sink, {
+    const listener = await StreamListener.listen({ path: file }, endpoint.href, local, sink, {
       endpoint: () => href,
       addressOf: () => href,
       admits: () => true,

@@ -27,7 +27,7 @@ export class TcpTransport implements Transport {
       port: port === "*" ? 0 : portNumber(port, endpoint),
       ipv6Only: false,
     }
-    return StreamListener.listen(options, local, sink, {
+    return StreamListener.listen(options, endpoint.href, local, sink, {
       endpoint: server =>
         formatAddress((server.address() as net.AddressInfo).address, (server.address() as net.AddressInfo).port),
       addressOf: socket => formatAddress(socket.remoteAddress ?? "?", socket.remotePort ?? 0),
@@ -70,6 +70,12 @@ function peerAddress(endpoint: Endpoint): {
   const { host, port } = splitAddress(endpoint, endpoint.address.slice(cut + 1))
   const number = port === "*" ? 0 : portNumber(port, endpoint)
   if (host === "*" || number === 0) throw invalid(endpoint, "a peer needs a host and a port; * and 0 are for bind")
+  if (source !== null) {
+    if (source.port !== "*") portNumber(source.port, endpoint)
+    if (source.host !== "*" && net.isIP(source.host) === 0) {
+      throw invalid(endpoint, `"${source.host}" is no address to come from; write * or an IP address of this machine`)
+    }
+  }
   return { source, host, port: number }
 }
 

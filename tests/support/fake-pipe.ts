@@ -39,10 +39,13 @@ export class FakePipe implements Pipe {
   paused = false
   closedWith: Error | undefined
   isClosed = false
+  isFinished = false
   room: number
   private readonly pattern: Pattern
+  private readonly hello: PeerHello
+  private greetings = 0
 
-  /** Attached and online at once; set `online` to false for a pipe that still dials. */
+  /** Attached and online at once; set `online` to false for a pipe that dials: see `goesOnline`. */
   constructor(
     pattern: Pattern,
     { socketType = "PAIR", routingId = "", room = Number.POSITIVE_INFINITY, assignedId = null }: FakePipeOptions = {},
@@ -51,7 +54,7 @@ export class FakePipe implements Pipe {
     this.pattern = pattern
     this.room = room
     this.assignedId = assignedId
-    this.peer = {
+    this.hello = {
       socketType,
       routingId: Buffer.from(routingId as string),
       metadata: new Map(),
@@ -59,6 +62,7 @@ export class FakePipe implements Pipe {
       mechanism: "NULL",
       userId: "",
     }
+    this.peer = online ? this.hello : null
     pattern.attach(this)
     if (online) pattern.online?.(this)
   }
@@ -82,6 +86,11 @@ export class FakePipe implements Pipe {
     this.controls.push([name, body.toString("latin1")])
   }
 
+  /** Ahead of what was sent while the pipe was not online, in order. */
+  greet(message: Message): void {
+    this.sent.splice(this.greetings++, 0, message)
+  }
+
   pause(): void {
     this.paused = true
   }
@@ -103,7 +112,25 @@ export class FakePipe implements Pipe {
     this.pattern.detach(this)
   }
 
+  /** Everything was sent at once: the end comes at once, too. */
+  finish(): void {
+    this.isFinished = true
+    this.close()
+  }
+
   // What the peer does
+
+  /** A pipe that dials: a handshake is done, with a peer that may have another routing id than last time. */
+  goesOnline(routingId?: string): void {
+    this.greetings = 0
+    this.peer = routingId === undefined ? this.hello : { ...this.hello, routingId: Buffer.from(routingId) }
+    this.pattern.online?.(this)
+  }
+
+  /** A pipe that dials: the connection is lost, and the pipe waits for the next. */
+  goesOffline(): void {
+    this.pattern.offline?.(this)
+  }
 
   /** The peer sends a message. */
   says(...frames: (string | Buffer)[]): void {

@@ -41,8 +41,9 @@ export class NetStream {
   bytesWritten = 0
   private blocked = false
   private over = false
-  private readonly onWritten = (): void => {
-    if (!this.blocked || this.socket.writableLength > 0) return
+  private readonly onWritten = (error?: Error | null): void => {
+    // Node calls back for writes that a broken or destroyed socket gave up, too, and then not always with an error.
+    if (error || this.over || !this.blocked || this.socket.writableLength > 0) return
     this.blocked = false
     this.reader.drained()
   }

@@ -28,12 +28,13 @@ export class StreamListener implements Listener {
 
   static async listen(
     options: net.ListenOptions,
+    address: string,
     local: Handshake,
     sink: ListenerSink,
     rules: ListenerRules,
   ): Promise<StreamListener> {
     const listener = new StreamListener(local, sink, rules)
-    await listener.open(options)
+    await listener.open(options, address)
     return listener
   }
 
@@ -53,12 +54,13 @@ export class StreamListener implements Listener {
     return new Promise(resolve => setImmediate(resolve))
   }
 
-  private open(options: net.ListenOptions): Promise<void> {
+  private open(options: net.ListenOptions, address: string): Promise<void> {
     const { server } = this
     return new Promise((resolve, reject) => {
-      server.once("error", reject)
+      const failed = (error: Error): void => reject(fromSystem(error, "bind to", address))
+      server.once("error", failed)
       server.listen({ ...options, backlog: this.local.options.backlog }, () => {
-        server.off("error", reject)
+        server.off("error", failed)
         server.on("error", error => this.sink.failed(this.endpoint, fromSystem(error, "accept on", this.endpoint)))
         server.on("connection", socket => this.accept(socket))
         server.unref()

@@ -31,6 +31,8 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   private sink: ConnectionSink | null = null
   /** Bytes that came behind the handshake, until `start`. */
   private early: Buffer | null
+  /** The peer left before `start`: to be reported after what it had sent. */
+  private left: { error: Error | undefined } | null = null
   private heartbeat: Heartbeat | null = null
   private timeToLive: Heartbeat | null = null
   private ending = false
@@ -71,6 +73,7 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
     const early = this.early as Buffer
     this.early = null
     if (early.length > 0 && !this.bytes(early, early.length)) this.stream.pause()
+    if (this.left !== null) this.ended(this.left.error)
   }
 
   send(message: Message): boolean {
@@ -85,7 +88,7 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   }
 
   control(name: ControlName, body: Buffer): void {
-    if (this.over) return
+    if (this.over || this.ending) return
     if (this.minor === 0 && (name === "SUBSCRIBE" || name === "CANCEL")) {
       // zmtp.md 1.7: the message form.
       this.writer.message([Buffer.concat([Buffer.from([name === "SUBSCRIBE" ? 1 : 0]), body])])
@@ -105,7 +108,8 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   close(reason?: Error): void {
     if (this.over) return
     // A fault of the peer's: it is told, so that it does not come back as it is.
-    if (reason instanceof HeddleError && reason.fatal && !this.writer.stalled) {
+    const tells = reason instanceof HeddleError && reason.fatal && reason.code !== "ERR_ZMTP_PEER_ERROR"
+    if (tells && !this.writer.stalled) {
       this.writer.encoded(errorFrame(reason.message))
       this.writer.flush()
       this.finish(reason, "end")
@@ -138,18 +142,29 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   }
 
   target(): Buffer | null {
-    return this.over || this.ending ? null : this.decoder.target()
+    if (this.over || this.ending) return null
+    try {
+      return this.decoder.target()
+    } catch (error) {
+      // Memory for a large frame could not be had.
+      this.breach(error)
+      return null
+    }
   }
 
   drained(): void {
     const { writer } = this
     writer.drained()
-    if (writer.stalled) return
+    if (writer.stalled || this.over) return
     if (this.ending) this.endWhenWritten()
     else this.sink?.drain()
   }
 
   ended(error?: Error): void {
+    if (this.sink === null && !this.over) {
+      this.left = { error }
+      return
+    }
     // We said goodbye first: how the peer goes is its own affair.
     const failure = this.ending ? undefined : error
     this.finish(failure && fromSystem(failure, "connection to", this.peer.address), "destroy")
@@ -173,7 +188,7 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
       throw new HeddleError(
         "ERR_ZMTP_PEER_ERROR",
         `The peer at ${this.peer.address} ended the connection: ${parseError(data)}`,
-        { address: this.peer.address },
+        { address: this.peer.address, fatal: true },
       )
     }
   }
@@ -181,7 +196,9 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   // From the heartbeat
 
   ping(): void {
-    if (!this.writer.stalled) this.writer.encoded(pingFrame(this.options.heartbeatTimeToLive))
+    // Not after goodbye: a write behind the end would break the connection before the peer has read it all.
+    if (!this.over && !this.ending && !this.writer.stalled)
+      this.writer.encoded(pingFrame(this.options.heartbeatTimeToLive))
   }
 
   dead(silence: number): void {

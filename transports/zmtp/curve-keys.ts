@@ -28,5 +28,8 @@ export interface CurveKeyPair {
 export function curveKeyPair(): CurveKeyPair {
   const { privateKey } = generateKeyPairSync("x25519")
   const { x, d } = privateKey.export({ format: "jwk" })
-  return { publicKey: z85Encode(Buffer.from(x as string, "base64url")), secretKey: z85Encode(Buffer.from(d as string, "base64url")) }
+  return {
+    publicKey: z85Encode(Buffer.from(x as string, "base64url")),
+    secretKey: z85Encode(Buffer.from(d as string, "base64url")),
+  }
 }

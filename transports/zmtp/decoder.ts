@@ -70,7 +70,7 @@ export class Decoder {
    * it early: call `go` when delivery may continue. Throws a HeddleError when the peer broke the rules.
    */
   push(chunk: Buffer, count: number): boolean {
-    if (this.large !== null && this.at === this.end) {
+    if (this.large !== null && this.at === this.end && !this.paused) {
       if (chunk.buffer === this.large.buffer) return this.filledLarge(count)
       const taken = this.copyToLarge(chunk, 0, count)
       if (taken === count) return true

@@ -2,6 +2,8 @@ import type { LinkOptions } from "../../core/contract.ts"
 
 /** Timers may fire this much (milliseconds) before their time. */
 const TIMER_ERROR = 2
+/** A shorter timeout is looked at no more often than this (milliseconds). */
+const SHORTEST_PERIOD = 10
 
 /** What a heartbeat can do to its connection. */
 export interface HeartbeatTarget {
@@ -20,10 +22,14 @@ export class Heartbeat {
   private readonly interval: number
   private readonly timeout: number
   private readonly pings: boolean
+  private readonly period: number
   private readonly timer: NodeJS.Timeout
   private heard: number
   private heardAt = performance.now()
   private checkedAt = this.heardAt
+  private pingedAt = this.heardAt
+  /** The first PING since the last sign of life; -1 = none: a peer that was not asked owes no answer. */
+  private askedAt = -1
 
   /** Null when nothing is to be watched. `pings` = the peer understands PING. */
   static for(target: HeartbeatTarget, options: LinkOptions, pings: boolean): Heartbeat | null {
@@ -49,7 +55,8 @@ export class Heartbeat {
     this.interval = options.heartbeatInterval
     this.timeout = options.heartbeatTimeout < 0 ? options.heartbeatInterval : options.heartbeatTimeout
     this.pings = pings
-    this.timer = setInterval(() => this.check(), Math.min(this.interval, Math.max(this.timeout, 1)))
+    this.period = Math.min(this.interval, Math.max(this.timeout, SHORTEST_PERIOD))
+    this.timer = setInterval(() => this.check(), this.period)
     this.timer.unref()
   }
 
@@ -59,17 +66,25 @@ export class Heartbeat {
 
   private check(): void {
     const now = performance.now()
-    const late = now - this.checkedAt - this.interval
+    const late = now - this.checkedAt - this.period
     this.checkedAt = now
     const { target } = this
     // Our own event loop stood still: what the peer sent meanwhile has not been read yet, so it gets another interval.
-    if (target.bytesReceived !== this.heard || target.deaf || late > this.interval) {
+    if (target.bytesReceived !== this.heard || target.deaf || late > this.period) {
       this.heard = target.bytesReceived
       this.heardAt = now
-    } else if (now - this.heardAt >= this.timeout - TIMER_ERROR) {
+      this.askedAt = -1
+    } else if (now - this.heardAt >= this.timeout - TIMER_ERROR && this.hadTimeToAnswer(now)) {
       target.dead(Math.round(now - this.heardAt))
       return
     }
-    if (this.pings) target.ping()
+    if (!this.pings || now - this.pingedAt < this.interval - TIMER_ERROR) return
+    this.pingedAt = now
+    if (this.askedAt < 0) this.askedAt = now
+    target.ping()
+  }
+
+  private hadTimeToAnswer(now: number): boolean {
+    return !this.pings || (this.askedAt >= 0 && now - this.askedAt >= this.period - TIMER_ERROR)
   }
 }

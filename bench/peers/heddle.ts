@@ -1,0 +1,26 @@
+import type { Command, Task } from "../task.ts"
+import { askVersion, nodeCommand } from "./node.ts"
+import type { Peer } from "./peer.ts"
+
+/** Heddle itself. The first way of a scenario is the one that `ratioToHeddle` refers to. */
+export class HeddlePeer implements Peer {
+  readonly family = "heddle"
+  readonly module = new URL("../../index.js", import.meta.url).href
+
+  ways(scenario: string): readonly string[] {
+    if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]
+    if (scenario === "inproc-lat") return ["one thread", "worker threads"]
+    if (scenario.endsWith("-thr")) return ["consume", "batches", "await"]
+    return [""]
+  }
+
+  prepare(): Promise<string> {
+    return askVersion(this.family)
+  }
+
+  command(task: Task, way: string): Command {
+    return nodeCommand(this.family, task, { way: way.replace(" ", "-") })
+  }
+
+  async stop(): Promise<void> {}
+}

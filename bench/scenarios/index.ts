@@ -1,0 +1,22 @@
+import { FanoutScenario } from "./fanout.ts"
+import { LatencyScenario } from "./latency.ts"
+import { MemoryScenario } from "./memory.ts"
+import type { Scenario } from "./scenario.ts"
+import { StartupScenario } from "./startup.ts"
+import { StreamScenario } from "./stream.ts"
+import { SubjectsScenario } from "./subjects.ts"
+
+export function allScenarios(): Scenario[] {
+  return [
+    new StreamScenario("tcp"),
+    new StreamScenario("ipc"),
+    new StreamScenario("inproc"),
+    new LatencyScenario("tcp"),
+    new LatencyScenario("ipc"),
+    new LatencyScenario("inproc"),
+    new FanoutScenario(),
+    new SubjectsScenario(),
+    new MemoryScenario(),
+    new StartupScenario(),
+  ]
+}

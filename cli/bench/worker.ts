@@ -1,0 +1,9 @@
+/** The partner in a thread of its own, for inproc. */
+import { workerData } from "node:worker_threads"
+import { Pair } from "../../index.ts"
+import { receive } from "./receive.ts"
+
+const socket = new Pair()
+socket.connect(workerData as string)
+await receive(socket)
+await socket.close()

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import fs from "node:fs"
+import os from "node:os"
+import path from "node:path"
+import { later } from "./cleanup.ts"
+
+/** A program that a test started. It is killed by its own id when the test is over, if it still runs. */
+export class Program {
+  readonly child: ChildProcess
+  readonly exited: Promise<number | null>
+  /** What it has said so far. */
+  output = ""
+  private wake: (() => void) | null = null
+
+  private constructor(child: ChildProcess) {
+    this.child = child
+    this.exited = once(child, "close").then(([code]) => code as number | null)
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.output += text
+      this.wake?.()
+    })
+    later(() => this.kill())
+  }
+
+  /** Runs the text of a module. Its errors go to our own standard error. */
+  static start(module: string, env: Record<string, string> = {}): Program {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-test-"))
+    const file = path.join(folder, "program.mjs")
+    fs.writeFileSync(file, module)
+    later(() => fs.rmSync(folder, { recursive: true, force: true }))
+    const child = spawn(process.execPath, ["--expose-gc", file], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+    })
+    return new Program(child)
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null
+  }
+
+  /** Waits until it has said something that matches. Rejects when it ends before. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.output)
+      if (match !== null) return match
+      if (!this.running) throw new Error(`the program ended without saying ${pattern}; it said: ${this.output}`)
+      await Promise.race([
+        new Promise<void>(resolve => {
+          this.wake = resolve
+        }),
+        this.exited,
+      ])
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name)
+  }
+
+  async kill(): Promise<void> {
+    if (this.running) this.child.kill("SIGKILL")
+    await this.exited
+  }
+}
+
+/** Runs the text of a module to its end. */
+export async function runModule(module: string): Promise<{ code: number | null; output: string }> {
+  const program = Program.start(module)
+  const code = await program.exited
+  return { code, output: program.output }
+}

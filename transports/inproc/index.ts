@@ -1,0 +1,1 @@
+export { type InprocOptions, InprocTransport } from "./transport.ts"
