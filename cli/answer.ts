@@ -59,22 +59,42 @@ function execute(
   maxSize: number,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(commandLine, { shell: true, stdio: ["pipe", "pipe", "inherit"], timeout })
+    // A process group of its own: what the shell started ends with it, and Ctrl-C is for us, who finish the reply first.
+    const child = spawn(commandLine, { shell: true, stdio: ["pipe", "pipe", "inherit"], detached: true })
+    const kill = (): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+      } catch {
+        // It has just ended by itself.
+      }
+    }
+    process.once("exit", kill)
+    let failure: string | null = null
+    const end = (why: string): void => {
+      failure ??= why
+      kill()
+    }
+    const timer =
+      timeout === undefined ? undefined : setTimeout(() => end(`it took longer than ${timeout} ms`), timeout)
     const parts: Buffer[] = []
     let size = 0
     child.stdout.on("data", (chunk: Buffer) => {
       size += chunk.length
-      if (size > maxSize) {
-        child.kill()
-        reject(new CommandError(`it printed more than ${maxSize} bytes; raise --max-size`))
-      } else parts.push(chunk)
+      if (size > maxSize) end(`it printed more than ${maxSize} bytes; raise --max-size`)
+      else parts.push(chunk)
     })
     // A command need not read its request.
     child.stdin.on("error", () => {})
-    child.on("error", error => reject(new CommandError(`it cannot be started: ${error.message}`)))
+    child.on("error", error => {
+      failure ??= `it cannot be started: ${error.message}`
+    })
     child.on("close", (code, signal) => {
-      if (code === 0) resolve(Buffer.concat(parts))
-      else reject(new CommandError(signal === null ? `it exited with ${code}` : `it was ended by ${signal}`))
+      clearTimeout(timer)
+      process.off("exit", kill)
+      if (failure === null && code !== 0)
+        failure = signal === null ? `it exited with ${code}` : `it was ended by ${signal}`
+      if (failure === null) resolve(Buffer.concat(parts))
+      else reject(new CommandError(failure))
     })
     const input: Buffer[] = []
     format.encode(request, input)

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import type { Message } from "../index.ts"
 import { CommandError } from "./exit.ts"
 import type { Format } from "./formats/format.ts"
@@ -47,14 +48,18 @@ export class Output {
     if (this.failure !== null) throw this.failure
   }
 
-  /** Resolves when everything is with the operating system, or nobody wants it. */
+  /** Resolves when everything is with the operating system, or nobody wants it. Rejects as `flush` does. */
   async end(): Promise<void> {
     await this.flush()
-    if (this.stream.destroyed || this.stream.writableLength === 0) return
-    await new Promise<void>(resolve => {
-      this.wake = resolve
-      this.stream.write("", () => resolve())
-    })
+    if (!this.stream.destroyed && this.stream.writableLength > 0) {
+      await new Promise<void>(resolve => {
+        this.wake = resolve
+        this.stream.write("", () => resolve())
+      })
+    }
+    // A write that failed at once is reported in a later turn.
+    await nextTurn()
+    if (this.failure !== null) throw this.failure
   }
 
   private proceed(): void {

@@ -20,7 +20,7 @@ export interface RunSettings {
   /** The command: pub, sub... */
   name: string
   options: SharedOptions
-  /** False: the progress line would stand between messages on the terminal. */
+  /** False: no progress line, because messages are typed on this terminal, or the command prints as it goes. */
   progress?: boolean
 }
 

@@ -5,11 +5,24 @@ import { CommandError } from "./exit.ts"
 import { batchesOf } from "./input.ts"
 import { formatFrom, type SendFlags } from "./options.ts"
 import { Pacer } from "./pacer.ts"
-import type { Run } from "./run.ts"
+import { type Run, run } from "./run.ts"
 import { plural, whole } from "./units.ts"
 
 /** Messages sent before the event loop gets a turn: a quarter of the usual queue, so that it empties in between. */
 const STRIDE = 256
+
+/** Runs a command that reads messages from the command line or stdin. */
+export function runWithInput(
+  name: string,
+  args: readonly string[],
+  flags: SendFlags,
+  job: (given: readonly string[], run: Run) => Promise<boolean>,
+): Promise<never> {
+  const given = [...args, ...(flags.message ?? [])]
+  // Where messages are typed, a progress line would be in the way.
+  const progress = given.length > 0 || process.stdin.isTTY !== true
+  return run({ name, options: flags, progress }, one => job(given, one))
+}
 
 /** The whole life of a command that only sends. `first` comes before every message's own frames. */
 export async function sendInput(

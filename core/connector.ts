@@ -60,7 +60,12 @@ export class Connector implements PipeOwner {
 
   /** Sends what is queued, as long as `finish`'s caller waits, then ends. */
   finish(done: () => void): void {
-    this.whenFinished = done
+    // `close` may follow `disconnect`: both wait for the same end.
+    const before = this.whenFinished
+    this.whenFinished = () => {
+      before?.()
+      done()
+    }
     if (this.stopped) done()
     else if (this.pipe === null) this.stop()
     else this.pipe.finish()

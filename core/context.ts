@@ -10,6 +10,23 @@ export interface ContextOptions {
   blocky?: boolean
 }
 
+const OPTIONS: ReadonlySet<string> = new Set(["maxSockets", "ipv6", "blocky"] satisfies (keyof ContextOptions)[])
+
+/** What libzmq has and this version has not. Each says why. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["ioThreads", "there are no I/O threads, Node's event loop does their work"],
+  ["threadPriority", "there are no I/O threads"],
+  ["threadSchedulingPolicy", "there are no I/O threads"],
+  ["maxMessageSize", "set maxMessageSize on sockets"],
+])
+
+function refusal(name: string): HeddleError {
+  const why = REFUSED.get(name)
+  return why === undefined
+    ? new HeddleError("EINVAL", `Invalid argument: Context has no option ${name}`)
+    : new HeddleError("ENOTSUP", `Operation not supported: option ${name} of Context cannot be set; ${why}`)
+}
+
 /** What a context knows of its sockets. */
 export interface ContextMember {
   /** Messages are queued that no peer has taken yet. */
@@ -34,6 +51,7 @@ export class Context {
       }
       this.transports.set(transport.scheme, transport)
     }
+    for (const name of Object.keys(options)) if (!OPTIONS.has(name)) throw refusal(name)
     this.maxSockets = options.maxSockets ?? 1023
     this.ipv6 = options.ipv6 ?? false
     this.blocky = options.blocky ?? true

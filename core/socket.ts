@@ -48,6 +48,8 @@ export abstract class Socket {
   private readonly ledger = new StatsLedger()
   private readonly acceptors: Acceptor[] = []
   private readonly connectors: Connector[] = []
+  /** Disconnected, and still sending what they have. */
+  private readonly leaving: Connector[] = []
   private readonly pipes = new Set<SocketPipe>()
   private observer: Observer | null = null
   private address: string | null = null
@@ -154,7 +156,8 @@ export abstract class Socket {
     const connector = this.connectors.find(one => one.endpoint.href === address)
     if (connector === undefined) throw this.unknown(address)
     this.forget(this.connectors, connector)
-    void this.wind([connector], this.linger)
+    this.leaving.push(connector)
+    void this.wind([connector], this.linger).then(() => this.forget(this.leaving, connector))
   }
 
   /** Resolves when so many peers are connected. */
@@ -268,7 +271,7 @@ export abstract class Socket {
     try {
       this.cancelWaiters()
       const listeners = this.acceptors.map(one => one.closeListener())
-      await this.wind([...this.acceptors, ...this.connectors], linger)
+      await this.wind([...this.acceptors, ...this.connectors, ...this.leaving], linger)
       await Promise.all(listeners)
     } finally {
       this.context.remove(this)
@@ -339,7 +342,7 @@ export abstract class Socket {
   }
 
   private addressOf(pipe: SocketPipe): string {
-    return this.connectors.find(one => one.pipe === pipe)?.endpoint.href ?? ""
+    return [...this.connectors, ...this.leaving].find(one => one.pipe === pipe)?.endpoint.href ?? ""
   }
 
   private unknown(address: string): HeddleError {

@@ -30,6 +30,8 @@ export class StatsLedger {
 
   close(pipe: SocketPipe): void {
     addTo(this.gone, statsOf(pipe, ""))
+    // What it had received may still be waiting for the user, and be dropped later: that counts here from now on.
+    pipe.dropped = this.gone.dropped
   }
 
   report(pipes: Iterable<[SocketPipe, string]>, waiting: number): SocketStats {

@@ -72,7 +72,11 @@ function socketPath(name: string, endpoint: Endpoint): string {
 /** A killed process leaves its socket file behind, to which nobody answers. */
 async function removeStale(file: string, endpoint: Endpoint): Promise<void> {
   const found = fs.statSync(file, { throwIfNoEntry: false })
-  if (found === undefined) return
+  if (found === undefined) {
+    // libuv reports a missing folder as EACCES.
+    fs.accessSync(path.dirname(file))
+    return
+  }
   if (!found.isSocket()) {
     throw new HeddleError("EADDRINUSE", `${endpoint.href}: there is a file of another kind; choose another path`, {
       address: endpoint.href,

@@ -6,7 +6,8 @@ import type { Report, Row } from "./report.ts"
 
 const WIDTH = 1200
 const PANEL = 300
-const MARGIN_TOP = 120
+/** Title, and a legend of two lines. */
+const MARGIN_TOP = 150
 const COLUMNS = 2
 
 /** Heddle in warm colours, everybody else in cold or grey ones, so that the eye finds it in every panel. */

@@ -1,8 +1,7 @@
 import type { Command } from "commander"
 import { Publisher } from "../../index.ts"
 import { FORMATS_HELP, type SendFlags, sendingOptions, socketOptions, withSending, withSocket } from "../options.ts"
-import { run } from "../run.ts"
-import { sendInput } from "../sending.ts"
+import { runWithInput, sendInput } from "../sending.ts"
 
 interface PubFlags extends SendFlags {
   topic?: string
@@ -23,11 +22,11 @@ Examples:
   tail -f app.log | heddle pub --connect tcp://collector:5555 --topic app
   heddle pub --bind ipc:///tmp/ticks --message tick --rate 10 --count 1000`,
     )
-    .action((given: string[], flags: PubFlags) =>
-      run({ name: "pub", options: flags }, job => {
+    .action((args: string[], flags: PubFlags) =>
+      runWithInput("pub", args, flags, (given, run) => {
         const options = { ...socketOptions(flags), ...sendingOptions(flags), noDrop: !flags.drop }
         const first = flags.topic === undefined ? null : Buffer.from(flags.topic)
-        return sendInput(new Publisher(options), [...given, ...(flags.message ?? [])], flags, job, first)
+        return sendInput(new Publisher(options), given, flags, run, first)
       }),
     )
 }

@@ -12,7 +12,8 @@ export function addPull(program: Command): void {
     .addHelpText(
       "after",
       `
-Pushers are read only as fast as stdout takes the messages.
+Pushers are read only as fast as stdout takes the messages. What has arrived beyond --count when the command
+ends is lost, up to --hwm messages of each pusher and what is on the wire.
 ${FORMATS_HELP}
 
 Examples:

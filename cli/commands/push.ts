@@ -1,8 +1,7 @@
 import type { Command } from "commander"
 import { Push } from "../../index.ts"
 import { FORMATS_HELP, type SendFlags, sendingOptions, socketOptions, withSending, withSocket } from "../options.ts"
-import { run } from "../run.ts"
-import { sendInput } from "../sending.ts"
+import { runWithInput, sendInput } from "../sending.ts"
 
 export function addPush(program: Command): void {
   const command = program.command("push").description("Spread lines of stdin over workers, each line to one of them.")
@@ -17,10 +16,10 @@ Examples:
   find . -name '*.jpg' | heddle push --bind tcp://*:5557 --wait 3
   heddle push --connect ipc:///tmp/jobs "resize 1.jpg" "resize 2.jpg"`,
     )
-    .action((given: string[], flags: SendFlags) =>
-      run({ name: "push", options: flags }, job => {
+    .action((args: string[], flags: SendFlags) =>
+      runWithInput("push", args, flags, (given, run) => {
         const socket = new Push({ ...socketOptions(flags), ...sendingOptions(flags) })
-        return sendInput(socket, [...given, ...(flags.message ?? [])], flags, job, null)
+        return sendInput(socket, given, flags, run, null)
       }),
     )
 }

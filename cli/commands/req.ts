@@ -15,8 +15,8 @@ import {
 } from "../options.ts"
 import { Pacer } from "../pacer.ts"
 import { openOutput } from "../receiving.ts"
-import { type Run, run } from "../run.ts"
-import { waitForPeers } from "../sending.ts"
+import type { Run } from "../run.ts"
+import { runWithInput, waitForPeers } from "../sending.ts"
 
 export function addReq(program: Command): void {
   const command = program.command("req").description("Send each line of stdin as a request, and print the replies.")
@@ -31,8 +31,8 @@ Examples:
   heddle req --connect tcp://localhost:5560 --timeout 2000 "what time is it?"
   heddle req --connect ipc:///tmp/echo --message ping --count 10 --rate 1`,
     )
-    .action((given: string[], flags: SendFlags) =>
-      run({ name: "req", options: flags }, job => request([...given, ...(flags.message ?? [])], flags, job)),
+    .action((args: string[], flags: SendFlags) =>
+      runWithInput("req", args, flags, (given, run) => request(given, flags, run)),
     )
 }
 

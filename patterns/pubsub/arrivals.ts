@@ -24,10 +24,10 @@ interface Arrival {
   readonly cost: number
 }
 
-/** Bytes that notices may take while nobody reads them: there are users who never do. Some 800,000 of short topics. */
+/** Bytes that notices may take while nobody reads them: there are users who never do. Half a million of short topics. */
 const MAX_NOTICES = 128 * 1024 * 1024
-/** Bytes that a notice takes besides its topic. */
-const OVERHEAD = 128
+/** Bytes that a notice takes besides its topic: 242 were measured for a topic of 12. */
+const OVERHEAD = 230
 
 /**
  * What the user of an XPublisher reads: notices of subscriptions, and messages. All peers share one line, because a notice

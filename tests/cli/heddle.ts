@@ -23,7 +23,7 @@ export class Running {
     this.child.stdin?.on("error", () => {})
     this.ended = new Promise(resolve => this.child.once("close", (code, signal) => resolve(code ?? signal ?? "lost")))
     later(async () => {
-      this.child.kill("SIGKILL")
+      this.kill(options.detached === true)
       await this.ended
     })
   }
@@ -55,6 +55,17 @@ export class Running {
     await until(() => this.text.includes(what) || this.errors.includes(what))
   }
 
+  private kill(group: boolean): void {
+    const { pid, exitCode, signalCode } = this.child
+    if (pid === undefined) return
+    try {
+      if (group) process.kill(-pid, "SIGKILL")
+      else if (exitCode === null && signalCode === null) this.child.kill("SIGKILL")
+    } catch {
+      // Nobody of the group is left.
+    }
+  }
+
   /** It must end by itself, with this code. */
   async ends(code: number): Promise<this> {
     const found = await this.ended
@@ -67,8 +78,8 @@ export function heddle(...args: string[]): Running {
   return new Running(process.execPath, [SCRIPT, ...args])
 }
 
-/** Runs a line of shell in which `heddle` is the command. Further stdio: descriptors from 3 on. */
+/** Runs a line of shell in which `heddle` is the command. The whole pipeline is one group, which a failed test can end. */
 export function shell(line: string, options: SpawnOptions = {}): Running {
   const definition = `heddle() { "${process.execPath}" "${SCRIPT}" "$@"; }; `
-  return new Running("sh", ["-c", definition + line], options)
+  return new Running("sh", ["-c", definition + line], { ...options, detached: true })
 }

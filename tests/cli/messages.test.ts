@@ -73,12 +73,20 @@ describe("heddle: messages between processes", () => {
   })
 
   it("rep --exec: a command that fails is reported, and the client gets an empty reply", async () => {
-    const address = lastingIpc()
-    const rep = heddle("rep", "--bind", address, "--exec", "exit 3", "--count", "1")
-    const req = await heddle("req", "--connect", address, "hello").ends(0)
-    await rep.ends(0)
-    assert.equal(req.text, "\n")
-    assert.match(rep.errors, /it exited with 3; the reply is empty/)
+    const failures: [string[], RegExp][] = [
+      [["--exec", "exit 3"], /it exited with 3; the reply is empty/],
+      // The shell waits for a child, which must go, too: it holds the pipe open.
+      [["--exec", "sleep 600; echo late", "--exec-timeout", "50"], /it took longer than 50 ms; the reply is empty/],
+      [["--exec", "yes", "--max-size", "1000000"], /it printed more than 1000000 bytes; raise --max-size/],
+    ]
+    for (const [exec, wanted] of failures) {
+      const address = lastingIpc()
+      const rep = heddle("rep", "--bind", address, "--count", "1", ...exec)
+      const req = await heddle("req", "--connect", address, "hello").ends(0)
+      await rep.ends(0)
+      assert.equal(req.text, "\n")
+      assert.match(rep.errors, wanted)
+    }
   })
 
   it("rep --exec --frames: the command gets and gives messages with all their frames", async () => {

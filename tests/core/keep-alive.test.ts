@@ -1,4 +1,6 @@
 import assert from "node:assert/strict"
+import { Pull } from "../../index.ts"
+import { closesAfterEach, using } from "../support/cleanup.ts"
 import { runModule } from "../support/processes.ts"
 
 /** A program of its own, which imports the engine from beside this file, and whose output is what it says. */
@@ -12,6 +14,8 @@ const program = (body: string): Promise<{ code: number | null; output: string }>
   `)
 
 describe("A process", () => {
+  closesAfterEach()
+
   it("does not stay alive for open sockets", async () => {
     const { code, output } = await program(`
       const pull = new Pull()
@@ -60,6 +64,21 @@ describe("A process", () => {
       })
     `)
     assert.deepEqual([code, output], [0, "all\nexit\n"])
+  })
+
+  it("sends a large message to its end, though the operating system takes it in pieces", async () => {
+    const pull = using(new Pull())
+    await pull.bind("tcp://127.0.0.1:*")
+    const running = program(`
+      const push = new Push()
+      push.connect("${pull.lastEndpoint}")
+      await push.ready()
+      await push.send(Buffer.alloc(30_000_000, "large"))
+      say("sent")
+    `)
+    const [message] = await pull.receive()
+    assert.ok(message.equals(Buffer.alloc(30_000_000, "large")))
+    assert.deepEqual((await running).output, "sent\nexit\n")
   })
 
   it("counts those who hold it: the last release lets it go", async () => {

@@ -20,6 +20,8 @@ export class Program {
       this.output += text
       this.wake?.()
     })
+    // It may be gone when it is told something.
+    child.stdin?.on("error", () => {})
     later(() => this.kill())
   }
 
@@ -30,7 +32,7 @@ export class Program {
     fs.writeFileSync(file, module)
     later(() => fs.rmSync(folder, { recursive: true, force: true }))
     const child = spawn(process.execPath, ["--expose-gc", file], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
       env: { ...process.env, ...env },
     })
     return new Program(child)
@@ -53,6 +55,11 @@ export class Program {
         this.exited,
       ])
     }
+  }
+
+  /** Writes a line to it. */
+  tell(line: string): void {
+    this.child.stdin?.write(`${line}\n`)
   }
 
   signal(name: NodeJS.Signals): void {

@@ -22,13 +22,17 @@ export class RawPeer {
   /** Resolves with `left`. */
   readonly gone: Promise<"end" | "reset">
   private pending: Buffer[] = []
+  private head: Buffer = Buffer.alloc(0)
   private wake: (() => void) | null = null
+  private arrived = 0
+  private taken = 0
 
   constructor(socket: net.Socket) {
     this.socket = socket
     socket.setNoDelay(true)
     socket.on("data", (data: Buffer) => {
       this.pending.push(data)
+      this.arrived += data.length
       this.wake?.()
     })
     this.gone = new Promise(resolve => {
@@ -52,7 +56,7 @@ export class RawPeer {
 
   /** Bytes that arrived and that nobody has read. */
   get waiting(): number {
-    return this.pending.reduce((sum, data) => sum + data.length, 0)
+    return this.arrived - this.taken
   }
 
   /** Resolves when the operating system has taken it; also when the other side has gone. */
@@ -69,9 +73,14 @@ export class RawPeer {
       })
       this.wake = null
     }
-    const all = Buffer.concat(this.pending)
-    this.pending = all.length > count ? [all.subarray(count)] : []
-    return all.subarray(0, count)
+    if (this.head.length < count) {
+      this.head = Buffer.concat([this.head, ...this.pending])
+      this.pending = []
+    }
+    const bytes = this.head.subarray(0, count)
+    this.head = this.head.subarray(count)
+    this.taken += count
+    return bytes
   }
 
   async readFrame(): Promise<RawFrame> {

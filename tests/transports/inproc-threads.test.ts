@@ -57,6 +57,17 @@ describe("inproc between threads", function () {
     return [connection, heard]
   }
 
+  /** Every thread has heard of every other one: each has announced a name, and had a turn since. */
+  async function acquaint(...remotes: Remote[]): Promise<void> {
+    await listen(`warm ${Math.random()}`)
+    for (const remote of remotes) {
+      const name = `warm ${Math.random()}`
+      await remote.tell({ do: "listen", name })
+      await dial(transport, name)
+    }
+    for (const remote of [...remotes, ...remotes]) await remote.report()
+  }
+
   describe("finding one another", () => {
     it("reaches a name that a worker has bound", async () => {
       const remote = new Remote()
@@ -140,20 +151,32 @@ describe("inproc between threads", function () {
     })
 
     it("refuses a name that another thread has, until it is free", async () => {
-      const remote = new Remote()
+      const [remote, other] = [new Remote(), new Remote()]
+      await acquaint(remote, other)
       await remote.tell({ do: "listen" })
       await assert.rejects(listen(), { code: "EADDRINUSE" })
       await listen("mine")
-      await assert.rejects(remote.tell({ do: "listen", name: "mine" }), { code: "EADDRINUSE" })
+      await assert.rejects(other.tell({ do: "listen", name: "mine" }), { code: "EADDRINUSE" })
+      await assert.rejects(other.tell({ do: "listen" }), { code: "EADDRINUSE" })
       await remote.tell({ do: "unlisten" })
       await listen()
-      const other = new Remote()
-      await assert.rejects(other.tell({ do: "listen" }), { code: "EADDRINUSE" })
+    })
+
+    it("reports a name that a busy thread has, when that thread can say so", async () => {
+      const remote = new Remote()
+      await acquaint(remote)
+      await remote.tell({ do: "listen" })
+      const busy = await remote.block(600)
+      const accepting = await listen()
+      assert.equal(accepting.failures.length, 0)
+      await busy.done
+      await until(() => accepting.failures.length === 1, "the objection")
+      assert.equal((accepting.failures[0] as HeddleError).code, "EADDRINUSE")
     })
 
     it("gives a name to one of several threads that want it at once", async () => {
       const remotes = [new Remote(), new Remote(), new Remote()]
-      await Promise.all(remotes.map(remote => remote.report()))
+      await acquaint(...remotes)
       const results = await Promise.allSettled(remotes.map(remote => remote.tell({ do: "listen" })))
       assert.equal(results.filter(result => result.status === "fulfilled").length, 1)
       await dial(transport, "n")
@@ -161,12 +184,10 @@ describe("inproc between threads", function () {
 
     it("waits for the next listener when the one it found ends in the handshake", async () => {
       const remote = new Remote()
-      await remote.tell({ do: "listen" })
-      const blocked = remote.tell({ do: "block", milliseconds: 60_000 })
+      await remote.tell({ do: "listen", milliseconds: 60_000 })
       const dialling = dial(transport, "n")
-      await new Promise(resolve => setTimeout(resolve, 20))
+      await new Promise(resolve => setTimeout(resolve, 50))
       await remote.stop()
-      await assert.rejects(blocked)
       const next = new Remote()
       await next.tell({ do: "listen" })
       await dialling
@@ -174,14 +195,12 @@ describe("inproc between threads", function () {
 
     it("gives up a dial by its signal while it shakes hands", async () => {
       const remote = new Remote()
-      await remote.tell({ do: "listen" })
-      const blocked = remote.tell({ do: "block", milliseconds: 100 })
+      await remote.tell({ do: "listen", milliseconds: 1000 })
       const abort = new AbortController()
       const dialling = transport.dial(endpoint("n"), handshake(), abort.signal)
-      await new Promise(resolve => setTimeout(resolve, 20))
+      await new Promise(resolve => setTimeout(resolve, 50))
       abort.abort()
       await assert.rejects(dialling, { code: "ECONNABORTED" })
-      await blocked
       // The listener goes on.
       await dial(transport, "n")
     })
@@ -362,9 +381,9 @@ describe("inproc between threads", function () {
     it("wait in the ring while the other thread is busy", async () => {
       const remote = new Remote()
       const [connection] = await connect(remote)
-      const busy = remote.tell({ do: "block", milliseconds: 100 })
+      const busy = await remote.block(100)
       for (let i = 0; i < 100; i++) connection.send([Buffer.alloc(100)])
-      await busy
+      await busy.done
       await remote.reported(r => r.messages === 100, "all of them")
     })
   })
@@ -407,22 +426,33 @@ describe("inproc between threads", function () {
       await remote.reported(r => r.messages === taken + 1000, "all, also what was sent in spite of false")
     })
 
-    it("bounds the memory of large messages on the way", async () => {
+    it("takes what is larger than the ring one at a time", async () => {
       const remote = new Remote()
       const none = { limits: { sendHighWaterMark: 0, receiveHighWaterMark: 0 } }
       const [connection, heard] = await connect(remote, none, none)
       await remote.tell({ do: "pause" })
-      const frame = Buffer.alloc(1 << 20)
-      let taken = 1
-      while (connection.send([frame])) taken++
-      assert.ok(taken >= 16 && taken <= 18, `${taken} MiB`)
+      assert.equal(connection.send([patterned(1 << 20, 1)]), false)
+      connection.control("JOIN", Buffer.from("between"))
+      assert.equal(connection.send([patterned(20 << 20, 2), Buffer.from("end")]), false)
+      assert.equal(heard.drains, 0)
       await remote.tell({ do: "resume" })
       await until(() => heard.drains === 1, "drain")
+      const report = await remote.reported(r => r.messages === 2, "both")
+      assert.equal(report.bytes, (21 << 20) + 3)
+      assert.deepEqual(report.controls, ["JOIN 7 between"])
+    })
+
+    it("bounds how many messages in shared memory are on the way", async () => {
+      const remote = new Remote({ ringSize: 4096 })
+      const none = { limits: { sendHighWaterMark: 0, receiveHighWaterMark: 0 } }
+      const [connection] = await connect(remote, none, none, new InprocTransport({ ringSize: 4096 }))
+      await remote.tell({ do: "pause" })
+      const frame = Buffer.from(new SharedArrayBuffer(100_000))
+      let taken = 1
+      while (connection.send([frame])) taken++
+      assert.ok(taken <= 4096 / 8 + 1, `${taken} messages`)
+      await remote.tell({ do: "resume" })
       await remote.reported(r => r.messages === taken, "all")
-      // More than the window in one message passes, too.
-      connection.send([Buffer.alloc(20 << 20)])
-      connection.send([Buffer.from("after")])
-      await remote.reported(r => r.messages === taken + 2, "the huge one")
     })
 
     it("delivers nothing after pause, and goes on after resume", async () => {

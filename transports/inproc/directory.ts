@@ -7,11 +7,10 @@ import type { HelloPost } from "./meeting.ts"
 
 /** Part of the name is the version of what is said there. */
 const CHANNEL = "heddle.inproc.1"
-/**
- * Milliseconds that a new name waits for another thread to object. An idle thread answers in a tenth of one; a thread
- * that is busy for longer than this cannot object, and is heard of afterwards (`contested`).
- */
-const OBJECTION_WAIT = 20
+/** Milliseconds that a new name waits for threads that are known to say whether they have it; an idle one needs 0.1. */
+const OBJECTION_WAIT = 250
+/** Milliseconds after which the threads that were there before are known. Each new thread pays them at its first name. */
+const CENSUS_WAIT = 20
 /** Milliseconds until a thread that does not take its messages counts as gone. */
 const DELIVERY_WAIT = 5_000
 
@@ -90,23 +89,26 @@ class Directory {
   /** Resolves with false when another thread has the name. */
   claim(resident: Resident, name: string): Promise<boolean> {
     return new Promise(resolve => {
-      // Not unref'd: the caller awaits it.
-      const timer = setTimeout(() => {
-        for (const thread of claim.asked) this.neighbours.delete(thread)
-        claim.settle(true)
-      }, OBJECTION_WAIT)
       const claim: Claim = {
         resident,
         name,
         asked: new Set(this.neighbours),
         settle: won => {
-          clearTimeout(timer)
+          clearTimeout(census)
+          clearTimeout(patience)
           this.claims.delete(claim)
           resolve(won)
         },
       }
       this.claims.add(claim)
       this.say("claim", resident.scope, name, resident.id)
+      // Not unref'd: the caller awaits them.
+      const census = setTimeout(() => this.judge(claim), CENSUS_WAIT + 1)
+      const patience = setTimeout(() => {
+        // Busy or dead. It counts again when it is heard of; until then nobody waits for it.
+        for (const thread of claim.asked) this.neighbours.delete(thread)
+        claim.settle(true)
+      }, OBJECTION_WAIT)
       this.judge(claim)
     })
   }
@@ -139,6 +141,8 @@ class Directory {
     // Instances of one thread are kept apart; they never meet here.
     if (thread === threadId) return
     this.neighbours.add(thread)
+    // It was there before us: what we asked in the meantime it has heard, and will answer.
+    if (kind === "here") for (const claim of this.claims) claim.asked.add(thread)
     if (to !== -1 && to !== threadId) return
     if (kind === "hello") this.say("here", "", "", 0, thread)
     else if (kind === "seek") this.answerSeek(scope, name)
@@ -182,10 +186,9 @@ class Directory {
     if (kind === "taken" && ours?.scope === scope && ours.holds(name)) ours.contested(name, thread)
   }
 
-  /** Wins when everybody has answered and everybody is known. A worker is never the first thread, so it must wait to know. */
+  /** Wins when everybody has answered and everybody is known. */
   private judge(claim: Claim): void {
-    const known = isMainThread || performance.now() - this.opened > OBJECTION_WAIT
-    if (known && claim.asked.size === 0) claim.settle(true)
+    if (claim.asked.size === 0 && (alone() || performance.now() - this.opened > CENSUS_WAIT)) claim.settle(true)
   }
 
   private invited(value: unknown): void {
@@ -198,6 +201,20 @@ class Directory {
 }
 
 export type { Directory }
+
+let watching = false
+let workers = 0
+
+/** Counts workers from now on: a thread that never had company need not wait for objections. */
+export function watchForWorkers(): void {
+  if (watching || !isMainThread) return
+  watching = true
+  process.on("worker", () => workers++)
+}
+
+function alone(): boolean {
+  return isMainThread && workers === 0
+}
 
 let directory: Directory | undefined
 

@@ -1,23 +1,23 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads"
-import type { ConnectionSink } from "../../core/contract.ts"
+import type { ConnectionSink, Message } from "../../core/contract.ts"
 import { Queue } from "../../core/queue.ts"
+import { Assembly } from "./large.ts"
 import { type Post, WAKE } from "./port.ts"
 import {
   CONTROL,
   CONTROL_NAMES,
   GOODBYE,
-  LOAD,
-  type Load,
+  LARGE,
   MESSAGE,
+  PIECE,
   payloadLength,
-  Run,
   readMessage,
-  unpackLoad,
+  SHARED,
   View,
-  weight,
 } from "./records.ts"
 import { corrupt, RingReader } from "./ring.ts"
 import { align, PADDING, RECORD_HEADER } from "./ring-layout.ts"
+import { Run } from "./run.ts"
 
 /**
  * Milliseconds that an idle receiver looks again at each turn of the event loop before it sleeps. To be woken costs the
@@ -48,10 +48,11 @@ export class Incoming {
   private readonly ring: RingReader
   private readonly owner: IncomingOwner
   private readonly run = new Run()
-  private readonly loads = new Queue<Load>()
-  /** Messages, and KiB beside the ring, handed on so far. */
+  private readonly assembly = new Assembly()
+  /** Frames that were posted, until their record is read. */
+  private readonly posted = new Queue<readonly Uint8Array[]>()
+  /** Messages handed on so far. */
   private taken = 0
-  private loadsTaken = 0
   private looking = false
   private asleep = false
   private lookUntil = 0
@@ -84,14 +85,19 @@ export class Incoming {
     let count = 0
     try {
       while (count < max && this.held === 0) {
-        if (run.at === run.end && !this.fetch()) break
-        if (run.cut) {
-          run.finish(ring)
+        if (run.at === run.end) {
+          const found = this.fetch(sink)
+          if (found < 0) break
+          count += found
           continue
         }
         const { words, at } = run
         const length = words[at >> 2]
         const type = words[(at >> 2) + 1]
+        if (run.cut || type === PIECE) {
+          run.finish(ring)
+          continue
+        }
         if (length < RECORD_HEADER) {
           this.owner.failed(corrupt())
           break
@@ -100,17 +106,16 @@ export class Incoming {
         if (run.at === run.end) run.finish(ring)
         if ((type & 0xff) === MESSAGE) {
           count++
-          this.taken = (this.taken + 1) | 0
-          this.bytes += length - RECORD_HEADER
-          sink.message(readMessage(words, at, length, type >>> 8))
+          this.took(length - RECORD_HEADER)
+          sink.message(readMessage(words, at + RECORD_HEADER, length - RECORD_HEADER, type >>> 8))
         } else if (type !== PADDING) {
           count++
-          this.special(sink, words, at, length, type)
+          this.special(sink, words, at + RECORD_HEADER, length - RECORD_HEADER, type)
         }
       }
     } finally {
-      ring.count(this.taken, this.loadsTaken)
-      if (ring.roomIsDue()) this.port.postMessage(WAKE)
+      ring.count(this.taken)
+      this.ringForRoom()
     }
     return count
   }
@@ -120,8 +125,8 @@ export class Incoming {
     this.asleep = false
   }
 
-  loaded(load: Load): void {
-    this.loads.push(load)
+  framesPosted(frames: readonly Uint8Array[]): void {
+    this.posted.push(frames)
   }
 
   /** Nothing is there: looks for a short while, then sleeps until the other side rings. */
@@ -156,42 +161,61 @@ export class Incoming {
     else this.owner.due()
   }
 
-  private fetch(): boolean {
+  /** More of the ring: a run, or a piece of a large message. Returns how many pieces, -1 = nothing. */
+  private fetch(sink: ConnectionSink): number {
+    const { ring, run } = this
+    if (ring.available === 0) return -1
     try {
-      return this.run.fetch(this.ring)
+      const length = ring.nextLength
+      if (ring.nextType !== PIECE) {
+        run.fetch(ring, length)
+        return 0
+      }
+      if (!this.assembly.add(ring, length)) {
+        // The writer may go on while the rest is read.
+        this.ringForRoom()
+        return 1
+      }
     } catch (error) {
       this.owner.failed(error as Error)
-      return false
+      return -1
     }
+    this.assembled(sink)
+    return 1
+  }
+
+  private assembled(sink: ConnectionSink): void {
+    const { kind, detail, bytes } = this.assembly
+    this.assembly.clear()
+    if (kind === MESSAGE) {
+      this.took(bytes.length)
+      const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2)
+      sink.message(readMessage(words, 0, bytes.length, detail))
+    } else sink.controlReceived(CONTROL_NAMES[detail], bytes as Buffer)
   }
 
   private special(sink: ConnectionSink, words: Int32Array, at: number, length: number, type: number): void {
     const kind = type & 0xff
-    if (kind === GOODBYE) this.owner.goodbye()
-    else if (kind === CONTROL) {
-      const body = new View(words.buffer, at + RECORD_HEADER, length - RECORD_HEADER)
-      sink.controlReceived(CONTROL_NAMES[type >>> 8], body)
-    } else if (kind === LOAD) this.deliverLoad(sink, type >>> 8)
+    if (kind === CONTROL) sink.controlReceived(CONTROL_NAMES[type >>> 8], new View(words.buffer, at, length))
+    else if (kind === LARGE) this.assembly.begin(words, at)
+    else if (kind === SHARED) this.sharedMessage(sink)
+    else if (kind === GOODBYE) this.owner.goodbye()
     else this.owner.failed(corrupt())
   }
 
-  private deliverLoad(sink: ConnectionSink, type: number): void {
-    const load = this.takeLoad()
-    if (load === undefined) return
-    const message = unpackLoad(load)
-    const size = payloadLength(message)
-    this.loadsTaken = (this.loadsTaken + weight(size)) | 0
-    if (type === MESSAGE) {
-      this.taken = (this.taken + 1) | 0
-      this.bytes += size
-      sink.message(message)
-    } else sink.controlReceived(CONTROL_NAMES[type >>> 8], message[0])
+  private sharedMessage(sink: ConnectionSink): void {
+    const frames = this.takeFrames()
+    if (frames === undefined) return
+    const message: Message = frames.map(frame => new View(frame.buffer, frame.byteOffset, frame.length))
+    this.took(payloadLength(message))
+    sink.message(message)
   }
 
   /** Undefined = the connection is over. */
-  private takeLoad(): Load | undefined {
-    // SYNC POINT load: it was posted before its record was published, so it is here already (Outgoing.putLoad).
-    while (this.loads.length === 0) {
+  private takeFrames(): readonly Uint8Array[] | undefined {
+    // SYNC POINT frames: they were posted before their record was published, so they are here already
+    // (Outgoing.putShared).
+    while (this.posted.length === 0) {
       const next = receiveMessageOnPort(this.port)
       if (next === undefined) {
         this.owner.failed(corrupt())
@@ -199,6 +223,15 @@ export class Incoming {
       }
       this.owner.heard(next.message as Post)
     }
-    return this.loads.shift()
+    return this.posted.shift()
+  }
+
+  private took(bytes: number): void {
+    this.taken = (this.taken + 1) | 0
+    this.bytes += bytes
+  }
+
+  private ringForRoom(): void {
+    if (this.ring.roomIsDue()) this.port.postMessage(WAKE satisfies Post)
   }
 }

@@ -1,28 +1,17 @@
 import type { MessagePort } from "node:worker_threads"
 import type { Message } from "../../core/contract.ts"
 import { Queue } from "../../core/queue.ts"
+import { Disassembly, partsOf } from "./large.ts"
 import { Notice } from "./link.ts"
-import { WAKE } from "./port.ts"
-import {
-  CONTROL,
-  CONTROL_NAMES,
-  GOODBYE,
-  LOAD,
-  MESSAGE,
-  packLoad,
-  payloadLength,
-  weight,
-  writeMessage,
-} from "./records.ts"
+import { type Post, WAKE } from "./port.ts"
+import { CONTROL, CONTROL_NAMES, GOODBYE, MESSAGE, payloadLength, SHARED, writeMessage } from "./records.ts"
 import { RingWriter } from "./ring.ts"
 import { largestRecord, RECORD_HEADER } from "./ring-layout.ts"
 
 /** Bytes that are published without waiting for the end of the turn: the other thread reads while this one writes. */
 const PUBLISH_AT = 8 * 1024
-/** Messages above this go by the port: one copy and a post in place of two copies (docs/decisions has the figures). */
-const LARGE = 16 * 1024
-/** KiB beside the ring that may be on the way: keeps both threads busy, and is all that a slow peer can pile up. */
-const LOAD_WINDOW = 16 * 1024
+/** A frame in shared memory of at least so many bytes is passed as it is. A post on a port costs as much as copying them. */
+const SHARE_AT = 16 * 1024
 
 /** The last thing that is sent. */
 export const FAREWELL = new Notice("CANCEL", Buffer.alloc(0))
@@ -37,13 +26,14 @@ export class Outgoing {
   private readonly ring: RingWriter
   /** Messages on the way; 0 = no limit. */
   private readonly limit: number
-  private readonly large: number
+  /** Payloads above this go in pieces. */
+  private readonly most: number
   /** There is room again: call `pump`, but not from within this call. */
   private readonly room: () => void
-  /** What found no room. Bounded by the owner, who was told to stop. */
+  /** What found no room; the first may be sent in part. Bounded by the owner, who was told to stop. */
   private readonly overflow = new Queue<Message | Notice>()
+  private readonly pieces: Disassembly
   private written = 0
-  private loads = 0
   /** What the peer had taken when it was last asked. */
   private taken = 0
   private flushDue = false
@@ -61,7 +51,8 @@ export class Outgoing {
     this.port = port
     this.ring = new RingWriter(memory, offset, capacity)
     this.limit = limit
-    this.large = Math.min(LARGE, largestRecord(capacity) - RECORD_HEADER)
+    this.most = largestRecord(capacity) - RECORD_HEADER
+    this.pieces = new Disassembly(capacity)
     this.room = room
   }
 
@@ -115,37 +106,52 @@ export class Outgoing {
     return item instanceof Notice ? this.putNotice(item) : this.putMessage(item)
   }
 
-  /** False = no room. */
+  /** False = no room, or not for all of it. */
   private putMessage(message: Message): boolean {
     const length = payloadLength(message)
-    const taken =
-      length > this.large ? this.putLoad(message, length, MESSAGE) : writeMessage(this.ring, message, length)
-    if (taken) {
+    const sent =
+      length > this.most || (length >= SHARE_AT && isShared(message))
+        ? this.putLargeMessage(message, length)
+        : writeMessage(this.ring, message, length)
+    if (sent) {
       this.written = (this.written + 1) | 0
       this.bytes += length
     }
-    return taken
+    return sent
+  }
+
+  private putLargeMessage(message: Message, length: number): boolean {
+    if (isShared(message)) return this.putShared(message)
+    // The frames are put together once only, and not at all when the message is under way.
+    const parts = this.pieces.active ? [] : partsOf(message)
+    return this.putPieces(MESSAGE, message.length, parts, length)
+  }
+
+  private putPieces(kind: number, detail: number, parts: readonly Uint8Array[], length: number): boolean {
+    const { pieces, ring } = this
+    if (!pieces.active && !pieces.begin(ring, kind, detail, parts, length)) return false
+    while (pieces.active) {
+      if (!pieces.step(ring)) return false
+      this.publish()
+    }
+    return true
+  }
+
+  private putShared(message: Message): boolean {
+    if (this.ring.claim(0, SHARED) < 0) return false
+    // SYNC POINT frames: they are in the port's queue before their record can be seen (Incoming.takeFrames).
+    this.port.postMessage({ frames: message.map(toPost) } satisfies Post)
+    return true
   }
 
   private putNotice(notice: Notice): boolean {
     const { ring } = this
     const { body } = notice
-    const type = notice === FAREWELL ? GOODBYE : CONTROL | (CONTROL_NAMES.indexOf(notice.name) << 8)
-    if (body.length > this.large) return this.putLoad([body], body.length, type)
-    const at = ring.claim(body.length, type)
+    const name = CONTROL_NAMES.indexOf(notice.name)
+    if (body.length > this.most) return this.putPieces(CONTROL, name, [body], body.length)
+    const at = ring.claim(body.length, notice === FAREWELL ? GOODBYE : CONTROL | (name << 8))
     if (at < 0) return false
     ring.bytes.set(body, at)
-    return true
-  }
-
-  private putLoad(message: Message, length: number, type: number): boolean {
-    const { ring } = this
-    if (((this.loads - ring.loadsTaken) | 0) >= LOAD_WINDOW) return false
-    if (ring.claim(0, LOAD | (type << 8)) < 0) return false
-    const load = packLoad(message, LARGE)
-    // SYNC POINT load: it is in the port's queue before its record can be seen (Incoming.takeLoad).
-    this.port.postMessage({ load }, [load.body])
-    this.loads = (this.loads + weight(length)) | 0
     return true
   }
 
@@ -162,11 +168,25 @@ export class Outgoing {
   }
 
   private publish(): void {
-    if (this.ring.publish()) this.port.postMessage(WAKE)
+    if (this.ring.publish()) this.port.postMessage(WAKE satisfies Post)
   }
 
   private wantRoom(): void {
     const taken = this.limit === 0 ? this.ring.taken : (this.written - (this.limit >> 1)) | 0
-    if (this.ring.wantRoom(taken, (this.loads - (LOAD_WINDOW >> 1)) | 0)) this.room()
+    if (this.ring.wantRoom(taken)) this.room()
   }
+}
+
+function isShared(message: Message): boolean {
+  for (let i = 0; i < message.length; i++) {
+    if (message[i].length >= SHARE_AT && message[i].buffer instanceof SharedArrayBuffer) return true
+  }
+  return false
+}
+
+/** Views are cloned with all the memory behind them: others than shared ones are copied out of it first. */
+function toPost(frame: Buffer): Uint8Array {
+  return frame.buffer instanceof SharedArrayBuffer
+    ? new Uint8Array(frame.buffer, frame.byteOffset, frame.length)
+    : Uint8Array.from(frame)
 }

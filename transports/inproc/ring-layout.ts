@@ -5,8 +5,8 @@
  *
  *      byte 0          128              256              384
  *      +---------------+----------------+----------------+------------------------------+
- *      | TAIL          | HEAD TAKEN     | DATA_WANTED    | capacity bytes of records    |
- *      |               | LOADS_TAKEN    | ROOM_WANTED .. |                              |
+ *      | TAIL          | HEAD           | DATA_WANTED    | capacity bytes of records    |
+ *      |               | TAKEN          | ROOM_WANTED .. |                              |
  *      +---------------+----------------+----------------+------------------------------+
  *        producer        consumer         whoever sleeps
  *
@@ -29,15 +29,12 @@ export const TAIL = 0
 export const HEAD = LINE / 4
 /** Messages that the consumer has handed on. */
 export const TAKEN = HEAD + 1
-/** KiB of the messages that travel beside the ring and that the consumer has handed on. */
-export const LOADS_TAKEN = HEAD + 2
 /** 1 = the consumer sleeps: whoever publishes rings. */
 export const DATA_WANTED = (2 * LINE) / 4
-/** 1 = the producer waits until the consumer has got as far as the three goals say. */
+/** 1 = the producer waits until the consumer has got as far as the two goals say. */
 export const ROOM_WANTED = DATA_WANTED + 1
 export const GOAL_HEAD = DATA_WANTED + 2
 export const GOAL_TAKEN = DATA_WANTED + 3
-export const GOAL_LOADS = DATA_WANTED + 4
 
 export const RECORD_HEADER = 8
 export const PADDING = -1

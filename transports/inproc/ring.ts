@@ -10,10 +10,8 @@ import {
   align,
   DATA_WANTED,
   GOAL_HEAD,
-  GOAL_LOADS,
   GOAL_TAKEN,
   HEAD,
-  LOADS_TAKEN,
   PADDING,
   RECORD_HEADER,
   RING_HEADER,
@@ -81,25 +79,20 @@ export class RingWriter {
     return Atomics.load(this.header, DATA_WANTED) === 1 && Atomics.exchange(this.header, DATA_WANTED, 0) === 1
   }
 
-  /** Messages, and KiB beside the ring, that the consumer has handed on. */
+  /** Messages that the consumer has handed on. */
   get taken(): number {
     return Atomics.load(this.header, TAKEN)
   }
 
-  get loadsTaken(): number {
-    return Atomics.load(this.header, LOADS_TAKEN)
-  }
-
-  /** Asks to be woken when half of the ring is free and the counts have got to the goals. True = it is so already. */
-  wantRoom(taken: number, loads: number): boolean {
+  /** Asks to be woken when half of the ring is free and so many messages are taken. True = it is so already. */
+  wantRoom(taken: number): boolean {
     const { header } = this
     const head = (this.tail - (this.capacity >> 1)) | 0
     header[GOAL_HEAD] = head
     header[GOAL_TAKEN] = taken
-    header[GOAL_LOADS] = loads
     // SYNC POINT room: the goals are there before the wish. As with sleep, wish before look (RingReader.roomIsDue).
     Atomics.store(header, ROOM_WANTED, 1)
-    if (!reached(header, head, taken, loads)) return false
+    if (!reached(header, head, taken)) return false
     Atomics.store(header, ROOM_WANTED, 0)
     return true
   }
@@ -136,12 +129,16 @@ export class RingReader {
     return this.capacity - this.position
   }
 
-  /** Length of the next record, rounded up. Only when something is available. Throws EPROTO when it cannot be true. */
+  /** Length of the next record, header included. Only when something is available. Throws EPROTO when it cannot be true. */
   get nextLength(): number {
     const at = this.position
     const length = this.words[at >> 2]
     if (length < RECORD_HEADER || align(length) > this.capacity - at) throw corrupt()
-    return align(length)
+    return length
+  }
+
+  get nextType(): number {
+    return this.words[(this.position >> 2) + 1]
   }
 
   /** Gives the first `count` bytes back to the producer. They are not read after this. */
@@ -151,10 +148,9 @@ export class RingReader {
     Atomics.store(this.header, HEAD, this.head)
   }
 
-  /** Publishes what was handed on: messages, and KiB that came beside the ring. */
-  count(taken: number, loads: number): void {
+  /** Publishes how many messages were handed on. */
+  count(taken: number): void {
     Atomics.store(this.header, TAKEN, taken)
-    Atomics.store(this.header, LOADS_TAKEN, loads)
   }
 
   /** True = the producer waits for room, has it now, and the caller must ring. To be asked after `release` and `count`. */
@@ -162,7 +158,7 @@ export class RingReader {
     const { header } = this
     // SYNC POINT room: see RingWriter.wantRoom.
     if (Atomics.load(header, ROOM_WANTED) === 0) return false
-    if (!reached(header, header[GOAL_HEAD], header[GOAL_TAKEN], header[GOAL_LOADS])) return false
+    if (!reached(header, header[GOAL_HEAD], header[GOAL_TAKEN])) return false
     return Atomics.exchange(header, ROOM_WANTED, 0) === 1
   }
 
@@ -176,12 +172,8 @@ export class RingReader {
   }
 }
 
-function reached(header: Int32Array, head: number, taken: number, loads: number): boolean {
-  return (
-    ((Atomics.load(header, HEAD) - head) | 0) >= 0 &&
-    ((Atomics.load(header, TAKEN) - taken) | 0) >= 0 &&
-    ((Atomics.load(header, LOADS_TAKEN) - loads) | 0) >= 0
-  )
+function reached(header: Int32Array, head: number, taken: number): boolean {
+  return ((Atomics.load(header, HEAD) - head) | 0) >= 0 && ((Atomics.load(header, TAKEN) - taken) | 0) >= 0
 }
 
 /** What the ring says cannot be true. */

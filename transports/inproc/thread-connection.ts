@@ -150,7 +150,7 @@ export class ThreadConnection implements Connection, Deliverable, IncomingOwner 
       schedule(this)
     } else if (post === LEAVING_POST) {
       if ((this.incoming.held & LEAVING) !== 0) this.finish(undefined)
-    } else if ("load" in post) this.incoming.loaded(post.load)
+    } else if ("frames" in post) this.incoming.framesPosted(post.frames)
     else if ("bye" in post)
       this.finish(post.bye === null ? undefined : peerEnded(post.bye, post.fatal, this.peer.address))
   }

@@ -1,6 +1,13 @@
 import type { Connection, Endpoint, Handshake, Listener, ListenerSink, Transport } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
-import { type Directory, type Invitation, openDirectory, type Place, type Resident } from "./directory.ts"
+import {
+  type Directory,
+  type Invitation,
+  openDirectory,
+  type Place,
+  type Resident,
+  watchForWorkers,
+} from "./directory.ts"
 import { LocalConnection } from "./local-connection.ts"
 import { type Caller, type Host, known, receive, refusal, visit } from "./meeting.ts"
 import { MAX_CAPACITY, MIN_CAPACITY, validCapacity } from "./ring-layout.ts"
@@ -8,12 +15,12 @@ import { MAX_CAPACITY, MIN_CAPACITY, validCapacity } from "./ring-layout.ts"
 /** As in libzmq. */
 const MAX_NAME = 256
 /** Bytes of a ring between threads, in each direction. Memory is taken from the system when it is first used. */
-const RING_SIZE = 256 * 1024
+const RING_SIZE = 1024 * 1024
 
 export interface InprocOptions {
   /** Transports of different threads find each other when their scopes are equal. Default "". */
   readonly scope?: string
-  /** Bytes of a ring between threads, in each direction: a power of two from 4,096 to 2^28. Default 262,144. */
+  /** Bytes of a ring between threads, in each direction: a power of two from 4,096 to 2^28. Default 1 MiB. */
   readonly ringSize?: number
 }
 
@@ -45,6 +52,7 @@ export class InprocTransport implements Transport, Resident {
     }
     this.scope = scope
     this.ringSize = ringSize
+    watchForWorkers()
   }
 
   check({ address, href }: Endpoint): void {

@@ -45,6 +45,8 @@ export class Decoder {
   /** Frames of the message that is arriving, and their bytes. */
   private parts: Buffer[] | null = null
   private partBytes = 0
+  /** How many of them have memory of their own. */
+  private settled = 0
   /** The body of a large frame, as far as it arrived. */
   private large: Buffer | null = null
   private largeFilled = 0
@@ -143,6 +145,7 @@ export class Decoder {
     if ((flags & MORE) === 0) {
       this.parts = null
       this.partBytes = 0
+      this.settled = 0
       this.sink.message(parts)
     } else if (parts.length >= MAX_FRAMES) {
       throw new HeddleError("EMSGSIZE", `The peer sent a message of more than ${MAX_FRAMES} frames`, { fatal: true })
@@ -157,6 +160,7 @@ export class Decoder {
       slab = Buffer.allocUnsafeSlow(Math.max(SLAB, needed))
       slabUsed = 0
     }
+    if (this.parts !== null) this.settle(this.parts)
     const start = slabUsed
     if (kept > 0) this.bytes.copy(slab, start, this.at, this.end)
     chunk.copy(slab, start + kept, from, to)
@@ -164,6 +168,27 @@ export class Decoder {
     this.bytes = slab
     this.at = start
     this.end = start + needed
+  }
+
+  /**
+   * Frames of a message that is not whole leave the slabs that are full: one byte in each of its frames could otherwise
+   * keep thousands of slabs alive.
+   */
+  private settle(parts: Buffer[]): void {
+    const from = this.settled
+    let to = from
+    let size = 0
+    for (; to < parts.length && parts[to].buffer !== slab.buffer; to++) if (parts[to].length <= LARGE) size += parts[to].length
+    if (to === from) return
+    this.settled = to
+    const memory = Buffer.allocUnsafeSlow(size)
+    for (let i = from, at = 0; i < to; i++) {
+      const { length } = parts[i]
+      if (length > LARGE) continue
+      parts[i].copy(memory, at)
+      parts[i] = memory.subarray(at, at + length)
+      at += length
+    }
   }
 
   private beginLarge(flags: number, size: number): void {

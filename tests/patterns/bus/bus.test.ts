@@ -66,6 +66,19 @@ describe("BusPattern", () => {
     )
   })
 
+  it("BUS-1: who comes while another leaves hears the next message", () => {
+    const { peer, outbox } = make()
+    const [stays, goes] = [peer(), peer()]
+    outbox.trySend("1")
+    goes.leaves()
+    const comes = peer()
+    outbox.trySend("2")
+    assert.deepEqual(
+      [stays, goes, comes].map(pipe => pipe.taken()),
+      [["1", "2"], ["1"], ["2"]],
+    )
+  })
+
   it("BUS-4: send never waits", async () => {
     const { pattern, peer, outbox } = make()
     assert.equal(pattern.canSend, true)

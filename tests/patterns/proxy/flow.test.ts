@@ -120,13 +120,14 @@ describe("Flow", () => {
 
     it("PROXY-3: started again while a message waits, it does not overtake that message", async () => {
       const shelf = new Shelf(0)
-      const { flow, pipe } = make(shelf)
+      const { flow, pipe, from } = make(shelf)
       flow.start()
       pipe.says("a")
       pipe.says("b")
       flow.stop()
       flow.start()
       pipe.says("c")
+      assert.equal(from.messagesIn, 1)
       shelf.drain(5)
       await turns()
       assert.deepEqual(shelf.taken, ["a", "b", "c"])

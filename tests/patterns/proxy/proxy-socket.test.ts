@@ -191,6 +191,16 @@ describe("Proxy", () => {
     assert.deepEqual(proxy.statistics().front, side)
   })
 
+  it("PROXY-1: one socket with itself sends everything back", async () => {
+    const [mirror, one] = [pair(), pair()]
+    await mirror.bind("ipc://*")
+    one.connect(mirror.lastEndpoint as string)
+    const proxy = running(new SocketProxy(mirror, mirror))
+    await one.send(["a", "b"])
+    assert.equal(text(await one.receive()), "a|b")
+    assert.equal(proxy.statistics().front.messagesIn, 1)
+  })
+
   for (const order of ["Router and Dealer", "Dealer and Router"] as const) {
     it(`PROXY-1: a queue of ${order}: each of three clients gets its own replies from two workers`, async () => {
       const [router, dealer] = [using(new Router(BASE)), using(new Dealer(BASE))]
@@ -336,6 +346,8 @@ describe("Proxy", () => {
     await controller.send("TERMINATE")
     await run
     assert.deepEqual([front.closed, back.closed, control.closed], [true, true, false])
+    await controller.send("are you there?")
+    assert.equal(text(await control.receive()), "are you there?")
   })
 
   it("PROXY-9: steered from afar by a Request", async () => {

@@ -211,6 +211,21 @@ describe("Publisher and Subscriber", () => {
     assert.equal(Math.max(...pub.stats().peers.map(peer => peer.queued)), 10)
   })
 
+  it("PUB-15 what was sent right before close arrives", async () => {
+    const pub = publisher()
+    await pub.bind(ANY)
+    const subs = [1, 2].map(() => {
+      const sub = subscriber()
+      sub.subscribe("")
+      sub.connect(pub.lastEndpoint as string)
+      return sub
+    })
+    await pub.ready({ peers: 2 })
+    for (const word of ["last", "words"]) void pub.send(word)
+    await pub.close()
+    for (const sub of subs) assert.deepEqual(await take(sub, 2), ["last", "words"])
+  })
+
   it("PUB-7 with noDrop nothing is lost, and the slowest sets the pace", async () => {
     const pub = publisher({ noDrop: true, sendHighWaterMark: 10 })
     await pub.bind(ANY)

@@ -93,6 +93,17 @@ describe("XPublisher and XSubscriber", () => {
     assert.equal(await next(sub), "welcome")
   })
 
+  it("XSUB-7 what was sent right before close arrives", async () => {
+    const pubs = [await xpublisher(), await xpublisher()]
+    const sub = xsubscriber()
+    for (const pub of pubs) sub.connect(pub.lastEndpoint as string)
+    await sub.ready({ peers: 2 })
+    void sub.send("last")
+    void sub.send("words")
+    await sub.close()
+    for (const pub of pubs) assert.deepEqual([await next(pub), await next(pub)], ["last", "words"])
+  })
+
   it("XPUB-7 a flood of messages stops at the high-water mark, and nothing is lost", async () => {
     const pub = await xpublisher({ receiveHighWaterMark: 10 })
     const sub = xsubscriber({ sendHighWaterMark: 0 })

@@ -60,6 +60,24 @@ describe("Radio and Dish", () => {
     })
   }
 
+  it("RADIO-10 what was sent right before close arrives", async () => {
+    const from = radio()
+    await from.bind("tcp://127.0.0.1:*")
+    const dishes = [dish(), dish()]
+    for (const to of dishes) {
+      to.join("g", "last")
+      to.connect(from.lastEndpoint as string)
+      await firstOf(from, to, "g")
+    }
+    for (const body of ["a", "b"]) void from.send(body, { group: "last" })
+    await from.close()
+    for (const to of dishes) {
+      const found: string[] = []
+      while (found.at(-1) !== "last: b") found.push(text(await to.receive()))
+      assert.deepEqual(found.slice(-2), ["last: a", "last: b"])
+    }
+  })
+
   it("DISH-4 joins again when the radio is back", async () => {
     const to = dish({ reconnectInterval: 1, reconnectMaxInterval: 1 })
     const first = radio()

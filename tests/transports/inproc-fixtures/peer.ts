@@ -101,10 +101,12 @@ function take(made: Connection): void {
   made.start(sink)
 }
 
-/** With `refuse` it admits nobody; with `milliseconds` it is busy for so long in each handshake. */
+/** With `refuse` it admits nobody; with `milliseconds` it is busy for so long in the first handshake. */
 function refusing({ side = {}, refuse, milliseconds = 0 }: Command): Side {
+  let busy = milliseconds
   const admit = (): void => {
-    if (milliseconds > 0) block(milliseconds)
+    if (busy > 0) block(busy)
+    busy = 0
     if (refuse) throw new HeddleError("ERR_PEER_INCOMPATIBLE", "not with you")
   }
   return { ...side, admit }
@@ -186,6 +188,7 @@ async function obey(command: Command): Promise<unknown> {
       await listener?.close()
       return
     case "block":
+      port.postMessage("blocking")
       block(command.milliseconds as number)
       return
     case "exit":

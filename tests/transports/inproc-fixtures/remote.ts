@@ -38,6 +38,23 @@ export class Remote {
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }))
   }
 
+  /** Resolves when the worker is busy; `done` when it is not any more. */
+  async block(milliseconds: number): Promise<{ done: Promise<unknown> }> {
+    const blocking = new Promise<void>(resolve => {
+      const hear = (message: unknown): void => {
+        if (message !== "blocking") return
+        this.worker.off("message", hear)
+        resolve()
+      }
+      this.worker.on("message", hear)
+    })
+    const done = this.tell({ do: "block", milliseconds })
+    // Whoever terminates the worker meanwhile need not wait for it.
+    done.catch(() => {})
+    await blocking
+    return { done }
+  }
+
   report(): Promise<Report> {
     return this.tell({ do: "report" }) as Promise<Report>
   }
