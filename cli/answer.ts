@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import type { Message } from "../index.ts"
+import type { Message } from "heddle"
 import { CommandError, UsageError } from "./exit.ts"
 import type { Format } from "./formats/format.ts"
 

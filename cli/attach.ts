@@ -1,4 +1,4 @@
-import type { EventType, HeddleError, Socket, SocketEvent } from "../index.ts"
+import type { EventType, HeddleError, Socket, SocketEvent } from "heddle"
 import { UsageError } from "./exit.ts"
 import type { SocketFlags } from "./options.ts"
 import type { Run } from "./run.ts"

@@ -1,5 +1,5 @@
 import { addAbortSignal, type Readable } from "node:stream"
-import type { Message } from "../index.ts"
+import type { Message } from "heddle"
 import type { Format } from "./formats/format.ts"
 
 export interface InputSettings {

@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream"
 import { setImmediate as nextTurn } from "node:timers/promises"
-import type { Message } from "../index.ts"
+import type { Message } from "heddle"
 import { CommandError } from "./exit.ts"
 import type { Format } from "./formats/format.ts"
 

@@ -1,5 +1,5 @@
 import { Command, type CommanderError } from "commander"
-import { version } from "../index.ts"
+import { version } from "heddle"
 import { COMMANDS } from "./commands/index.ts"
 import { EXIT } from "./exit.ts"
 

@@ -1,4 +1,4 @@
-import type { Message } from "../index.ts"
+import type { Message } from "heddle"
 import { bytes, duration, plural, whole } from "./units.ts"
 
 /** Milliseconds between two drawings: often enough to look alive, seldom enough to cost nothing. */

@@ -1,5 +1,5 @@
-import type { Message } from "../index.ts"
-import { HeddleError, type Pull, type Subscriber } from "../index.ts"
+import type { Message } from "heddle"
+import { HeddleError, type Pull, type Subscriber } from "heddle"
 import { attach, showOnProgress } from "./attach.ts"
 import { CommandError } from "./exit.ts"
 import { type FormatFlags, formatFrom, type SocketFlags } from "./options.ts"

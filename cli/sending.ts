@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises"
-import { HeddleError, type Message, type Publisher, type Push } from "../index.ts"
+import { HeddleError, type Message, type Publisher, type Push } from "heddle"
 import { attach, showOnProgress } from "./attach.ts"
 import { CommandError } from "./exit.ts"
 import { batchesOf } from "./input.ts"

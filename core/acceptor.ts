@@ -92,6 +92,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
       ...(reason && { error: fromSystem(reason, "connection of", address) }),
     })
     pipe.discard()
+    pipe.lane?.left()
     this.pipes.delete(pipe)
     this.host.detach(pipe)
     this.host.peersChanged()

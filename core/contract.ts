@@ -185,6 +185,12 @@ export interface ConnectionSink {
 /** Why a message was dropped. Every drop is counted under one of these. */
 export type DropReason = "full" | "no-peer" | "unroutable" | "malformed" | "closed" | "conflated" | "stale" | "filtered"
 
+/** What waits to be read of one pipe. */
+export interface Lane {
+  /** The pipe is gone for good; what it sent stays readable. */
+  left(): void
+}
+
 /**
  * A connection with a bounded queue, as patterns see it. A pipe of a connecting socket outlives its connections: it
  * takes messages before the first and between two of them.
@@ -220,7 +226,7 @@ export interface Pipe {
   /** Index in the array of the strategy that sends through this pipe. */
   sendSlot: number
   /** What the fair queue holds of this pipe's messages (core/fair-queue.ts); null = nothing yet. */
-  lane: object | null
+  lane: Lane | null
   /** Stamp of the last match that included this pipe (core/prefix-index.ts). */
   mark: number
   /** Stamp of the last shared batch that included this pipe (core/distributor.ts). */

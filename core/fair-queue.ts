@@ -1,18 +1,28 @@
-import type { Pipe } from "./contract.ts"
+import type { Lane, Pipe } from "./contract.ts"
 import { Queue } from "./queue.ts"
 
 /** Where items come from: a pipe, or what a pattern puts in the place of all its pipes. */
 export type Source = Pick<Pipe, "lane" | "pause" | "resume" | "drop">
 
 /** One source's items that nobody has read yet. */
-class Lane<I> {
+class ItemLane<I> implements Lane {
   readonly pipe: Source
   readonly items = new Queue<I>()
   active = false
   paused = false
+  /** Its pipe has left. */
+  orphan = false
+  private readonly owner: FairQueue<I>
 
-  constructor(pipe: Source) {
+  constructor(pipe: Source, owner: FairQueue<I>) {
     this.pipe = pipe
+    this.owner = owner
+  }
+
+  left(): void {
+    if (this.orphan) return
+    this.orphan = true
+    this.owner.orphaned(this.items.length)
   }
 }
 
@@ -28,16 +38,20 @@ export interface FairQueueOptions {
 export class FairQueue<I> {
   size = 0
   /** Lanes with something to read, in the order of their turns. */
-  private readonly turns = new Queue<Lane<I>>()
+  private readonly turns = new Queue<ItemLane<I>>()
   private readonly options: FairQueueOptions
+  /** Items of pipes that have left. */
+  private orphans = 0
+  /** Newcomers that are not read while there are too many of these. */
+  private held: Pipe[] = []
 
   constructor(options: FairQueueOptions) {
     this.options = options
   }
 
   push(pipe: Source, item: I): void {
-    if (pipe.lane === null) pipe.lane = new Lane<I>(pipe)
-    const lane = pipe.lane as Lane<I>
+    if (pipe.lane === null) pipe.lane = new ItemLane<I>(pipe, this)
+    const lane = pipe.lane as ItemLane<I>
     if (this.options.conflate === true && lane.items.length > 0) {
       pipe.drop("conflated", lane.items.length)
       this.size -= lane.items.length
@@ -61,16 +75,17 @@ export class FairQueue<I> {
 
   /** Items of this pipe that nobody has read yet. */
   waiting(pipe: Pipe): number {
-    return (pipe.lane as Lane<I> | null)?.items.length ?? 0
+    return (pipe.lane as ItemLane<I> | null)?.items.length ?? 0
   }
 
   /** Undefined when empty. */
   shift(): I | undefined {
     if (this.size === 0) return undefined
     const { turns } = this
-    const lane = turns.peek() as Lane<I>
+    const lane = turns.peek() as ItemLane<I>
     const item = lane.items.shift() as I
     this.size--
+    if (lane.orphan) this.adopted()
     if (lane.items.length === 0) {
       lane.active = false
       turns.shift()
@@ -86,9 +101,22 @@ export class FairQueue<I> {
     return item
   }
 
-  /** A pipe got a new connection, which knows nothing of a pause: stop it too if the lane is full. */
+  /**
+   * A pipe got a new connection, which knows nothing of a pause: it is stopped if the lane is full, or if those who left
+   * have filled a lane's worth. Peers that connect, send and leave in a loop must not fill the memory.
+   */
   reconnected(pipe: Pipe): void {
-    if ((pipe.lane as Lane<I> | null)?.paused === true) pipe.pause()
+    const limit = this.options.receiveHighWaterMark
+    if ((pipe.lane as ItemLane<I> | null)?.paused === true) pipe.pause()
+    else if (limit > 0 && this.orphans >= limit && this.options.conflate !== true) {
+      this.held.push(pipe)
+      pipe.pause()
+    }
+  }
+
+  /** @internal */
+  orphaned(count: number): void {
+    this.orphans += count
   }
 
   /** Forgets everything, counting it as dropped for `reason`. */
@@ -104,5 +132,18 @@ export class FairQueue<I> {
       }
     }
     this.size = 0
+    this.orphans = 0
+    this.releaseHeld()
+  }
+
+  private adopted(): void {
+    this.orphans--
+    if (this.held.length > 0 && this.orphans <= this.options.receiveHighWaterMark >> 1) this.releaseHeld()
+  }
+
+  private releaseHeld(): void {
+    const { held } = this
+    this.held = []
+    for (const pipe of held) if ((pipe.lane as ItemLane<I> | null)?.paused !== true) pipe.resume()
   }
 }

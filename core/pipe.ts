@@ -3,6 +3,7 @@ import type {
   ConnectionSink,
   ControlName,
   DropReason,
+  Lane,
   Message,
   Pattern,
   PeerHello,
@@ -37,7 +38,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   wire: Wire | null = null
   flowing = false
   sendSlot = -1
-  lane: object | null = null
+  lane: Lane | null = null
   mark = 0
   batch = 0
   state: unknown = null

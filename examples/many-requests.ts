@@ -1,6 +1,6 @@
 /** Many questions at a time: a Dealer asks, a Router hands them out, answers come as they are ready. Run: node dist/examples/many-requests.js */
 import { setTimeout as sleep } from "node:timers/promises"
-import { Dealer, Router } from "../index.ts"
+import { Dealer, Router } from "heddle"
 
 const router = new Router()
 await router.bind("ipc://*")

@@ -1,5 +1,5 @@
 /** Work for a pool: a ventilator, three workers, a sink. Run: node dist/examples/pipeline.js */
-import { Pull, Push } from "../index.ts"
+import { Pull, Push } from "heddle"
 
 const tasks = new Push()
 await tasks.bind("ipc://*")

@@ -1,5 +1,5 @@
 /** One publisher, two subscribers with different wishes. Run: node dist/examples/publish-subscribe.js */
-import { Publisher, Subscriber } from "../index.ts"
+import { Publisher, Subscriber } from "heddle"
 
 const publisher = new Publisher()
 await publisher.bind("tcp://127.0.0.1:*")

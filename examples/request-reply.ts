@@ -1,5 +1,5 @@
 /** A service that answers, a client that asks. Run: node dist/examples/request-reply.js */
-import { Reply, Request } from "../index.ts"
+import { Reply, Request } from "heddle"
 
 const service = new Reply()
 await service.bind("tcp://127.0.0.1:*")

@@ -1,5 +1,5 @@
 /** One question to everybody who is there, and as many answers as come before the deadline. Run: node dist/examples/survey.js */
-import { Respondent, Surveyor } from "../index.ts"
+import { Respondent, Surveyor } from "heddle"
 
 const surveyor = new Surveyor()
 await surveyor.bind("inproc://roll-call")

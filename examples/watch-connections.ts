@@ -1,5 +1,5 @@
 /** Events and counters: what happens to the connections of a socket, and what became of its messages. Run: node dist/examples/watch-connections.js */
-import { Pull, Push } from "../index.ts"
+import { Pull, Push } from "heddle"
 
 const push = new Push({ reconnectInterval: 20 })
 for (const type of ["connect", "handshake", "disconnect", "connect:retry"] as const) {

@@ -1,6 +1,6 @@
 /** inproc reaches worker threads: the main thread hands out numbers, a thread sums them. Run: node dist/examples/worker-threads.js */
 import { isMainThread, Worker } from "node:worker_threads"
-import { Pair } from "../index.ts"
+import { Pair } from "heddle"
 
 if (isMainThread) {
   const pair = new Pair()

@@ -5,7 +5,7 @@ import type { Peer } from "./peer.ts"
 /** Heddle itself. The first way of a scenario is the one that `ratioToHeddle` refers to. */
 export class HeddlePeer implements Peer {
   readonly family = "heddle"
-  readonly module = new URL("../../index.js", import.meta.url).href
+  readonly module = "heddle"
 
   ways(scenario: string): readonly string[] {
     if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]

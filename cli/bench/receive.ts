@@ -1,4 +1,4 @@
-import type { Message, Pair } from "../../index.ts"
+import type { Message, Pair } from "heddle"
 import { CommandError } from "../exit.ts"
 import { decodeOrder, encode } from "./orders.ts"
 

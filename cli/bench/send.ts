@@ -1,4 +1,4 @@
-import type { Message, Pair } from "../../index.ts"
+import type { Message, Pair } from "heddle"
 import { decodeArrival, encode } from "./orders.ts"
 import { type RoundTrips, summarize } from "./percentiles.ts"
 

@@ -1,6 +1,6 @@
 /** The partner in a thread of its own, for inproc. */
 import { workerData } from "node:worker_threads"
-import { Pair } from "../../index.ts"
+import { Pair } from "heddle"
 import { receive } from "./receive.ts"
 
 const socket = new Pair()

@@ -1,6 +1,6 @@
 import os from "node:os"
 import { type Command, Option } from "commander"
-import { Pair } from "../../index.ts"
+import { Pair } from "heddle"
 import { attach } from "../attach.ts"
 import { startProcess, startThread } from "../bench/partner.ts"
 import { receive } from "../bench/receive.ts"

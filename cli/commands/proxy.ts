@@ -9,7 +9,7 @@ import {
   type Socket,
   XPublisher,
   XSubscriber,
-} from "../../index.ts"
+} from "heddle"
 import { attach } from "../attach.ts"
 import { UsageError } from "../exit.ts"
 import { type SharedOptions, withShared } from "../options.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { Publisher } from "../../index.ts"
+import { Publisher } from "heddle"
 import { FORMATS_HELP, type SendFlags, sendingOptions, socketOptions, withSending, withSocket } from "../options.ts"
 import { runWithInput, sendInput } from "../sending.ts"
 

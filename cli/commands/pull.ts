@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { Pull } from "../../index.ts"
+import { Pull } from "heddle"
 import { FORMATS_HELP, receivingOptions, socketOptions, withFormat, withSocket } from "../options.ts"
 import { printMessages, type ReceiveFlags } from "../receiving.ts"
 import { run } from "../run.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { Push } from "../../index.ts"
+import { Push } from "heddle"
 import { FORMATS_HELP, type SendFlags, sendingOptions, socketOptions, withSending, withSocket } from "../options.ts"
 import { runWithInput, sendInput } from "../sending.ts"
 

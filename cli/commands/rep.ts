@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { HeddleError, Reply } from "../../index.ts"
+import { HeddleError, Reply } from "heddle"
 import { type AnswerFlags, answerFrom } from "../answer.ts"
 import { attach, showOnProgress } from "../attach.ts"
 import { CommandError } from "../exit.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { HeddleError, Request } from "../../index.ts"
+import { HeddleError, Request } from "heddle"
 import { attach, showOnProgress } from "../attach.ts"
 import { CommandError } from "../exit.ts"
 import { batchesOf } from "../input.ts"

@@ -1,4 +1,4 @@
-import type { Message } from "../../index.ts"
+import type { Message } from "heddle"
 import { framesFormat } from "./frames.ts"
 import { jsonFormat } from "./json.ts"
 import { linesFormat } from "./lines.ts"

@@ -1,4 +1,4 @@
-import type { Message } from "../../index.ts"
+import type { Message } from "heddle"
 import { CommandError } from "../exit.ts"
 import { ByteQueue } from "./byte-queue.ts"
 import type { Decoder, Format } from "./format.ts"

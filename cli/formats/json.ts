@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer"
-import type { Message } from "../../index.ts"
+import type { Message } from "heddle"
 import { CommandError } from "../exit.ts"
 import type { Decoder, Format } from "./format.ts"
 import { LineSplitter } from "./line-splitter.ts"

@@ -1,4 +1,4 @@
-import type { Message } from "../../index.ts"
+import type { Message } from "heddle"
 import type { Decoder, Format, FormatSettings } from "./format.ts"
 import { LineSplitter } from "./line-splitter.ts"
 

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { Publisher, Pull, Request } from "../../index.ts"
+import { Publisher, Pull, Request } from "heddle"
 import { type ByRoute, count, equal, type Figures, figuresOf, noFigures, routeOf } from "./figures.ts"
 import { partsOf, readPart } from "./records.ts"
 import type { PublisherTask, Report, ServiceTask, SubscriberTask, WorkerTask } from "./roles.ts"

@@ -1,5 +1,5 @@
+import { Publisher, Push } from "heddle"
 import { Packr } from "msgpackr"
-import { Publisher, Push } from "../../index.ts"
 import { readPart } from "./records.ts"
 import { END, Line, type PublisherTask, type Task } from "./roles.ts"
 

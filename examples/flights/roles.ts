@@ -1,5 +1,5 @@
 /** What the processes of the fabric say to one another, and how each of them lives. */
-import { Push, Subscriber } from "../../index.ts"
+import { Push, Subscriber } from "heddle"
 import type { Figures } from "./figures.ts"
 import type { Part } from "./records.ts"
 

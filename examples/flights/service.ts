@@ -1,5 +1,5 @@
+import { Pull, Reply } from "heddle"
 import { Packr } from "msgpackr"
-import { Pull, Reply } from "../../index.ts"
 import { add, type ByRoute, figuresOf, noFigures } from "./figures.ts"
 import { Line, type ServiceTask, type Task } from "./roles.ts"
 

@@ -1,5 +1,5 @@
+import { Subscriber } from "heddle"
 import { Unpackr } from "msgpackr"
-import { Subscriber } from "../../index.ts"
 import { count, noFigures } from "./figures.ts"
 import type { Flight } from "./records.ts"
 import { END, Line, type SubscriberTask, type Task } from "./roles.ts"

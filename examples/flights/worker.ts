@@ -1,5 +1,5 @@
+import { Pull, Push } from "heddle"
 import { Packr } from "msgpackr"
-import { Pull, Push } from "../../index.ts"
 import { type ByRoute, count, figuresOf, routeOf } from "./figures.ts"
 import type { Flight } from "./records.ts"
 import { Line, type Task, type WorkerTask } from "./roles.ts"

@@ -169,4 +169,58 @@ describe("FairQueue", () => {
     queue.push(a, "4")
     assert.deepEqual(all(queue), ["4"])
   })
+
+  describe("what peers left behind", () => {
+    const leaves = (one: FakePipe): void => one.lane?.left()
+
+    it("stops newcomers once it fills a lane, and reads them when half of it was taken", () => {
+      const queue = make({ receiveHighWaterMark: 4 })
+      for (const name of ["a", "b"]) {
+        const gone = pipe()
+        for (const n of [1, 2]) queue.push(gone, name + n)
+        leaves(gone)
+      }
+      const [first, second] = [pipe(), pipe()]
+      for (const one of [first, second]) queue.reconnected(one)
+      assert.deepEqual([first.paused, second.paused], [true, true])
+      queue.shift()
+      assert.equal(first.paused, true, "three of four are still there")
+      queue.shift()
+      assert.deepEqual([first.paused, second.paused], [false, false])
+      assert.equal(queue.size, 2, "and nothing was dropped")
+    })
+
+    it("does not stop those who are there, nor newcomers while there is little of it", () => {
+      const queue = make({ receiveHighWaterMark: 4 })
+      const [stays, gone] = [pipe(), pipe()]
+      for (const n of [1, 2, 3]) queue.push(gone, `gone${n}`)
+      leaves(gone)
+      leaves(gone)
+      queue.push(stays, "here")
+      const newcomer = pipe()
+      queue.reconnected(newcomer)
+      assert.deepEqual([stays.paused, newcomer.paused], [false, false])
+    })
+
+    it("without a high-water mark stops nobody", () => {
+      const queue = make({ receiveHighWaterMark: 0 })
+      const gone = pipe()
+      for (let n = 0; n < 5_000; n++) queue.push(gone, String(n))
+      leaves(gone)
+      const newcomer = pipe()
+      queue.reconnected(newcomer)
+      assert.equal(newcomer.paused, false)
+    })
+
+    it("lets newcomers go on when all is forgotten", () => {
+      const queue = make({ receiveHighWaterMark: 1 })
+      const gone = pipe()
+      queue.push(gone, "x")
+      leaves(gone)
+      const newcomer = pipe()
+      queue.reconnected(newcomer)
+      queue.clear("stale")
+      assert.equal(newcomer.paused, false)
+    })
+  })
 })

@@ -27,7 +27,7 @@ export class FakePipe implements Pipe {
   wire: Wire | null = null
   flowing = false
   sendSlot = -1
-  lane: object | null = null
+  lane: Pipe["lane"] = null
   mark = 0
   batch = 0
   state: unknown = null

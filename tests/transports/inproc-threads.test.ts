@@ -330,20 +330,21 @@ describe("inproc between threads", function () {
       assert.equal(controls[1], `CANCEL 200000 ${"b".repeat(20)}`)
     })
 
-    it("arrive one by one, whatever the pauses between them: no bell is missed", async () => {
-      const seed = newSeed()
-      const random = generator(seed)
-      const remote = new Remote()
-      const [connection, heard] = await connect(remote)
-      await remote.tell({ do: "echo" })
-      for (let i = 1; i <= 500; i++) {
-        connection.send([Buffer.from([i & 0xff])])
-        await until(() => heard.messages.length === i, `echo ${i} (seed ${seed})`)
-        const pause = random()
-        if (pause < 0.3) await new Promise(resolve => setTimeout(resolve, pause * 10))
-        else for (let turns = pause * 40; turns > 0; turns--) await new Promise(resolve => setImmediate(resolve))
-      }
-    })
+    for (const busyPoll of [0, 50])
+      it(`arrive one by one, whatever the pauses between them: no bell is missed (${busyPoll})`, async () => {
+        const seed = newSeed()
+        const random = generator(seed)
+        const remote = new Remote({ busyPoll })
+        const [connection, heard] = await connect(remote, {}, {}, new InprocTransport({ busyPoll }))
+        await remote.tell({ do: "echo" })
+        for (let i = 1; i <= 500; i++) {
+          connection.send([Buffer.from([i & 0xff])])
+          await until(() => heard.messages.length === i, `echo ${i} (seed ${seed})`)
+          const pause = random()
+          if (pause < 0.3) await new Promise(resolve => setTimeout(resolve, pause * 10))
+          else for (let turns = pause * 40; turns > 0; turns--) await new Promise(resolve => setImmediate(resolve))
+        }
+      })
 
     it("come from many threads at once, each in order", async () => {
       const seed = newSeed()

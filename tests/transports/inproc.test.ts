@@ -101,10 +101,11 @@ describe("inproc within a thread", () => {
       await dial(transport, "x".repeat(256))
     })
 
-    it("takes a ring size that is a power of two only", () => {
+    it("takes a ring size that is a power of two only, and a time that is one", () => {
       for (const ringSize of [0, 1000, 2048, 2 ** 29, 4096.5, Number.NaN]) {
         assert.throws(() => new InprocTransport({ ringSize }), { code: "EINVAL" })
       }
+      assert.throws(() => new InprocTransport({ busyPoll: -1 }), { code: "EINVAL" })
     })
   })
 

@@ -2,6 +2,7 @@
  * Who has which name in which thread of the process. The threads need not know each other: they talk on a channel that
  * all of them hear. One directory a thread, opened when a transport has a name to offer or to look for.
  */
+import { randomUUID } from "node:crypto"
 import { BroadcastChannel, isMainThread, type MessagePort, postMessageToThread, threadId } from "node:worker_threads"
 import type { HelloPost } from "./meeting.ts"
 
@@ -14,15 +15,24 @@ const CENSUS_WAIT = 20
 /** Milliseconds until a thread that does not take its messages counts as gone. */
 const DELIVERY_WAIT = 5_000
 
+/** Tells this copy of the module from others in the same thread (two versions of the package, say). */
+const COPY = randomUUID()
+
+let residents = 0
+
+export function newResidentId(): string {
+  return `${COPY} ${++residents}`
+}
+
 /** A transport instance somewhere in the process. */
 export interface Place {
   readonly thread: number
-  readonly resident: number
+  readonly resident: string
 }
 
 /** What a caller brings to a listener in another thread. */
 export interface Invitation {
-  readonly resident: number
+  readonly resident: string
   readonly name: string
   readonly hello: HelloPost
   readonly memory: SharedArrayBuffer
@@ -32,7 +42,7 @@ export interface Invitation {
 
 /** A transport instance, as its thread's directory sees it. */
 export interface Resident {
-  readonly id: number
+  readonly id: string
   /** Instances of different scopes do not see each other. */
   readonly scope: string
   holds(name: string): boolean
@@ -64,7 +74,7 @@ const MARK = "heddle:inproc"
 
 class Directory {
   private readonly channel = new BroadcastChannel(CHANNEL)
-  private readonly residents = new Map<number, Resident>()
+  private readonly residents = new Map<string, Resident>()
   private readonly claims = new Set<Claim>()
   /** Threads that were heard of and did not fall silent. */
   private readonly neighbours = new Set<number>()
@@ -75,7 +85,7 @@ class Directory {
     this.channel.unref()
     // First in line: a listener of the user that throws at a message it does not know must not keep it from us.
     process.prependListener("workerMessage", (value: unknown) => this.invited(value))
-    this.say("hello", "", "", 0)
+    this.say("hello", "", "", "")
   }
 
   enter(resident: Resident): void {
@@ -132,7 +142,7 @@ class Directory {
     }
   }
 
-  private say(kind: Word["kind"], scope: string, name: string, resident: number, to = -1): void {
+  private say(kind: Word["kind"], scope: string, name: string, resident: string, to = -1): void {
     this.channel.postMessage({ kind, scope, name, thread: threadId, resident, to } satisfies Word)
   }
 
@@ -144,7 +154,7 @@ class Directory {
     // It was there before us: what we asked in the meantime it has heard, and will answer.
     if (kind === "here") for (const claim of this.claims) claim.asked.add(thread)
     if (to !== -1 && to !== threadId) return
-    if (kind === "hello") this.say("here", "", "", 0, thread)
+    if (kind === "hello") this.say("here", "", "", "", thread)
     else if (kind === "seek") this.answerSeek(scope, name)
     else if (kind === "claim") this.answerClaim(word)
     else if (kind === "free" || kind === "taken") this.answered(word)
@@ -194,6 +204,7 @@ class Directory {
   private invited(value: unknown): void {
     if (typeof value !== "object" || value === null || !(MARK in value)) return
     const invitation = value[MARK] as Invitation
+    if (!invitation.resident.startsWith(COPY)) return
     const resident = this.residents.get(invitation.resident)
     if (resident === undefined) invitation.port.close()
     else resident.invited(invitation)

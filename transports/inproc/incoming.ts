@@ -19,11 +19,6 @@ import { corrupt, RingReader } from "./ring.ts"
 import { align, PADDING, RECORD_HEADER } from "./ring-layout.ts"
 import { Run } from "./run.ts"
 
-/**
- * Milliseconds that an idle receiver looks again at each turn of the event loop before it sleeps. To be woken costs the
- * two threads some 20 µs, so looking for about twice that is never much worse than sleeping, and mostly better.
- */
-const LOOK = 0.05
 /** Looking in vain makes it rarer, down to one sleep in 2^8. */
 const MAX_MISSES = 8
 
@@ -46,6 +41,8 @@ export class Incoming {
   held: number
   private readonly port: MessagePort
   private readonly ring: RingReader
+  /** Milliseconds to look before sleeping. */
+  private readonly patience: number
   private readonly owner: IncomingOwner
   private readonly run = new Run()
   private readonly assembly = new Assembly()
@@ -65,11 +62,13 @@ export class Incoming {
     memory: ArrayBufferLike,
     offset: number,
     capacity: number,
+    busyPoll: number,
     owner: IncomingOwner,
     held: number,
   ) {
     this.port = port
     this.ring = new RingReader(memory, offset, capacity)
+    this.patience = busyPoll / 1000
     this.owner = owner
     this.held = held
   }
@@ -132,8 +131,9 @@ export class Incoming {
   /** Nothing is there: looks for a short while, then sleeps until the other side rings. */
   rest(): void {
     if (this.looking || this.asleep) return
-    if (this.misses === 0 || (this.sleeps++ & ((1 << this.misses) - 1)) === 0) {
-      this.lookUntil = performance.now() + LOOK
+    const worthIt = this.misses === 0 || (this.sleeps++ & ((1 << this.misses) - 1)) === 0
+    if (worthIt && this.patience > 0) {
+      this.lookUntil = performance.now() + this.patience
       this.lookSoon()
     } else this.sleep()
   }

@@ -33,6 +33,7 @@ export interface Host {
   readonly address: string
   readonly local: Handshake
   readonly sink: ListenerSink
+  readonly busyPoll: number
   /** Callers from other threads whose handshake is not done. */
   readonly meetings: Set<{ giveUp(): void }>
 }
@@ -57,10 +58,11 @@ export function visit(
   directory: Directory,
   place: Place,
   caller: Caller,
-  capacity: number,
+  { ringSize: capacity, busyPoll }: { readonly ringSize: number; readonly busyPoll: number },
   done: (outcome: Outcome) => void,
 ): { giveUp(): void } {
   const { address, local } = caller
+  const hello = postOf(local.answer(null), local)
   const { port1: port, port2 } = new MessageChannel()
   const memory = new SharedArrayBuffer(linkSize(capacity))
   const meeting = new Meeting(port, local.options.handshakeInterval, step => {
@@ -81,14 +83,13 @@ export function visit(
     }
     const limit = limitOf(local.options.sendHighWaterMark, step.hello.receiveHighWaterMark)
     const connection = meeting.connect(
-      () => new ThreadConnection(peer, { port, memory, capacity, side: "caller", limit }),
+      () => new ThreadConnection(peer, { port, memory, capacity, side: "caller", limit, busyPoll }),
     )
     port.postMessage({ step: "ready" } satisfies Step)
     done(connection)
   })
   meeting.gone = () => done(null)
   meeting.late = () => done(lateError(address, local))
-  const hello = postOf(local.answer(null), local)
   const invitation = { resident: place.resident, name: caller.name, hello, memory, capacity, port: port2 }
   void directory.invite(place, invitation).then(arrived => {
     if (!arrived) meeting.leave(() => done(null))
@@ -98,7 +99,7 @@ export function visit(
 
 /** Receives a caller from another thread; its meeting is in `host.meetings` as long as the handshake takes. */
 export function receive({ hello, memory, capacity, port }: Invitation, host: Host): void {
-  const { address, local, sink, meetings } = host
+  const { address, local, sink, busyPoll, meetings } = host
   const peer = peerOf(hello, address)
   const failed = (error: HeddleError): void => {
     meetings.delete(visitor)
@@ -110,7 +111,7 @@ export function receive({ hello, memory, capacity, port }: Invitation, host: Hos
     if (step.step !== "ready") return
     const limit = limitOf(local.options.sendHighWaterMark, hello.receiveHighWaterMark)
     const connection = meeting.connect(
-      () => new ThreadConnection(peer, { port, memory, capacity, side: "listener", limit }),
+      () => new ThreadConnection(peer, { port, memory, capacity, side: "listener", limit, busyPoll }),
     )
     meetings.delete(visitor)
     sink.connection(connection)

@@ -17,6 +17,8 @@ export interface Link {
   readonly side: "caller" | "listener"
   /** Messages that may be on the way in our direction; 0 = no limit. */
   readonly limit: number
+  /** Microseconds; see `InprocOptions`. */
+  readonly busyPoll: number
 }
 
 /** Bytes of memory that a link needs. */
@@ -46,7 +48,7 @@ export class ThreadConnection implements Connection, Deliverable, IncomingOwner 
     this.peer = peer
     this.port = port
     this.outgoing = new Outgoing(port, memory, out, capacity, link.limit, due)
-    this.incoming = new Incoming(port, memory, ringSize(capacity) - out, capacity, this, NOT_STARTED)
+    this.incoming = new Incoming(port, memory, ringSize(capacity) - out, capacity, link.busyPoll, this, NOT_STARTED)
     port.on("message", (post: Post) => this.heard(post))
     port.on("close", () => this.lost())
     // A listener on a port keeps its thread alive; an open connection must not.

@@ -3,6 +3,7 @@ import { HeddleError } from "../../core/errors.ts"
 import {
   type Directory,
   type Invitation,
+  newResidentId,
   openDirectory,
   type Place,
   type Resident,
@@ -14,14 +15,24 @@ import { MAX_CAPACITY, MIN_CAPACITY, validCapacity } from "./ring-layout.ts"
 
 /** As in libzmq. */
 const MAX_NAME = 256
-/** Bytes of a ring between threads, in each direction. Memory is taken from the system when it is first used. */
+/**
+ * Bytes of a ring between threads, in each direction: the smaller, the more often threads wait for each other. Memory is
+ * taken from the system when it is first written.
+ */
 const RING_SIZE = 1024 * 1024
+/** Microseconds. To be woken costs two threads some 20 of them, so this is never much worse than sleeping at once. */
+const BUSY_POLL = 50
 
 export interface InprocOptions {
   /** Transports of different threads find each other when their scopes are equal. Default "". */
   readonly scope?: string
   /** Bytes of a ring between threads, in each direction: a power of two from 4,096 to 2^28. Default 1 MiB. */
   readonly ringSize?: number
+  /**
+   * Microseconds that an idle end between threads looks for more, at each turn of its event loop, before it sleeps.
+   * Where that is in vain it is soon done rarely. 0 = never: saves processor time, costs latency. Default 50.
+   */
+  readonly busyPoll?: number
 }
 
 /** A name that is bound here. */
@@ -30,27 +41,29 @@ interface Binding extends Host {
   open: boolean
 }
 
-let residents = 0
-
 /**
  * `inproc://name`: within a thread messages pass by reference; between threads of the process through shared memory. A
  * transport's names are its own within its thread, and can be reached from every other thread.
  */
 export class InprocTransport implements Transport, Resident {
   readonly scheme = "inproc"
-  readonly id: number = ++residents
+  readonly id: string = newResidentId()
   readonly scope: string
-  private readonly ringSize: number
+  readonly busyPoll: number
+  readonly ringSize: number
   private readonly names = new Map<string, Binding>()
   private readonly callers = new Map<string, Set<Dial>>()
 
   /** Throws EINVAL. */
-  constructor({ scope = "", ringSize = RING_SIZE }: InprocOptions = {}) {
+  constructor({ scope = "", ringSize = RING_SIZE, busyPoll = BUSY_POLL }: InprocOptions = {}) {
     if (!validCapacity(ringSize)) {
       const range = `a power of two from ${MIN_CAPACITY} to ${MAX_CAPACITY} (bytes)`
       throw new HeddleError("EINVAL", `Invalid argument: ringSize is ${ringSize}; it takes ${range}`)
     }
+    if (!(busyPoll >= 0))
+      throw new HeddleError("EINVAL", `Invalid argument: busyPoll is ${busyPoll}; it takes microseconds`)
     this.scope = scope
+    this.busyPoll = busyPoll
     this.ringSize = ringSize
     watchForWorkers()
   }
@@ -70,7 +83,8 @@ export class InprocTransport implements Transport, Resident {
     this.check(endpoint)
     const { address: name, href } = endpoint
     if (this.names.has(name)) throw inUse(href, "in this thread")
-    const binding: Binding = { address: href, local, sink, open: false, meetings: new Set() }
+    const { busyPoll } = this
+    const binding: Binding = { address: href, local, sink, busyPoll, open: false, meetings: new Set() }
     this.names.set(name, binding)
     const directory = this.directory()
     if (!(await directory.claim(this, name))) {
@@ -166,7 +180,7 @@ export class InprocTransport implements Transport, Resident {
 
   private call(dial: Dial, place: Place): void {
     if (dial.over || dial.visit !== null) return
-    dial.visit = visit(this.directory(), place, dial, this.ringSize, outcome => {
+    dial.visit = visit(this.directory(), place, dial, this, outcome => {
       dial.visit = null
       if (outcome === null) this.match(dial)
       else dial.settle(outcome)

@@ -184,7 +184,7 @@ export class Decoder {
     const memory = Buffer.allocUnsafeSlow(size)
     for (let i = from, at = 0; i < to; i++) {
       const { length } = parts[i]
-      if (length > LARGE) continue
+      if (length === 0 || length > LARGE) continue
       parts[i].copy(memory, at)
       parts[i] = memory.subarray(at, at + length)
       at += length

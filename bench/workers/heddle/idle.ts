@@ -1,4 +1,4 @@
-import { Pull } from "../../../index.ts"
+import { Pull } from "heddle"
 import type { Arguments } from "../../task.ts"
 import { answerMemory } from "../idle.ts"
 import type { Parent } from "../parent.ts"

@@ -1,4 +1,4 @@
-import { Publisher, Subscriber } from "../../../index.ts"
+import { Publisher, Subscriber } from "heddle"
 import type { Arguments } from "../../task.ts"
 import { ControlListener, ControlSender } from "../control.ts"
 import { receiveFan } from "../fan-meter.ts"

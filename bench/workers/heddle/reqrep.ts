@@ -1,4 +1,4 @@
-import { Reply, Request } from "../../../index.ts"
+import { Reply, Request } from "heddle"
 import type { Arguments } from "../../task.ts"
 import { timeTrips } from "../meters.ts"
 import type { Parent } from "../parent.ts"

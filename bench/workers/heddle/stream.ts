@@ -1,4 +1,4 @@
-import { Pull, Push } from "../../../index.ts"
+import { Pull, Push } from "heddle"
 import type { Arguments } from "../../task.ts"
 import { StreamMeter } from "../meters.ts"
 import type { Parent } from "../parent.ts"
