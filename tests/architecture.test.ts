@@ -106,7 +106,8 @@ describe("Architecture", () => {
         for (const module of imports(read(file))) {
           const from = home(file, module)
           const may = [...allowed, ...(EXCEPTIONS[file] ?? [])]
-          if (!may.some(one => one === from || (one === "node:" && from.startsWith(one)))) wrong.push(`${file}: ${module}`)
+          if (!may.some(one => one === from || (one === "node:" && from.startsWith(one))))
+            wrong.push(`${file}: ${module}`)
         }
       }
       assert.deepEqual(wrong, [])
@@ -150,7 +151,10 @@ describe("Architecture", () => {
       for (const module of imports(read(file))) {
         if (!module.startsWith(".")) continue
         assert.match(module, /\.(ts|json)$/, `${file} imports ${module}`)
-        assert.ok(fs.existsSync(path.join(ROOT, path.dirname(file), module)), `${file} imports ${module}, which is not there`)
+        assert.ok(
+          fs.existsSync(path.join(ROOT, path.dirname(file), module)),
+          `${file} imports ${module}, which is not there`,
+        )
       }
     }
   })

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict"
 import fs from "node:fs"
+import type { SocketOptions } from "../../core/construct.ts"
 import { Context } from "../../core/context.ts"
 import type { SocketEvent } from "../../core/observer.ts"
-import type { SocketOptions } from "../../core/construct.ts"
 import { Pull } from "../../patterns/pipeline/pull.ts"
 import { Push } from "../../patterns/pipeline/push.ts"
 import { IpcTransport } from "../../transports/ipc.ts"
@@ -46,7 +46,14 @@ describe("Socket", () => {
 
   describe("addresses", () => {
     it("are real ones after bind, and peers reach them", async () => {
-      for (const wildcard of ["tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://*:*", "tcp://localhost:*", "tcp://lo:*", "ipc://*"]) {
+      for (const wildcard of [
+        "tcp://127.0.0.1:*",
+        "tcp://127.0.0.1:0",
+        "tcp://*:*",
+        "tcp://localhost:*",
+        "tcp://lo:*",
+        "ipc://*",
+      ]) {
         const socket = pull()
         assert.equal(socket.lastEndpoint, null)
         await socket.bind(wildcard)
@@ -464,7 +471,10 @@ describe("Socket", () => {
         ["bind", "accept", "handshake", "disconnect", "close", "end"],
       )
       for (const one of here) if ("address" in one) assert.equal(one.address, address)
-      assert.ok([...here, ...there].every(one => !("error" in one)), "an orderly end has no error")
+      assert.ok(
+        [...here, ...there].every(one => !("error" in one)),
+        "an orderly end has no error",
+      )
     })
   })
 
@@ -499,7 +509,11 @@ describe("Socket", () => {
     it("limits the number of its sockets; a closed one makes room", async () => {
       const small = new Context([new TcpTransport()], { maxSockets: 2 })
       const sockets = [using(new Push({ context: small })), using(new Push({ context: small }))]
-      assert.throws(() => new Push({ context: small }), { name: "HeddleError", code: "EMFILE", message: /maxSockets is 2/ })
+      assert.throws(() => new Push({ context: small }), {
+        name: "HeddleError",
+        code: "EMFILE",
+        message: /maxSockets is 2/,
+      })
       await sockets[0].close()
       using(new Push({ context: small }))
     })

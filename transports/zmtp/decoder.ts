@@ -178,7 +178,8 @@ export class Decoder {
     const from = this.settled
     let to = from
     let size = 0
-    for (; to < parts.length && parts[to].buffer !== slab.buffer; to++) if (parts[to].length <= LARGE) size += parts[to].length
+    for (; to < parts.length && parts[to].buffer !== slab.buffer; to++)
+      if (parts[to].length <= LARGE) size += parts[to].length
     if (to === from) return
     this.settled = to
     const memory = Buffer.allocUnsafeSlow(size)
