@@ -36,7 +36,7 @@ export class Distributor {
       if (pipes.length === 1) sendOne(pipes[0], message)
       return
     }
-    if (!this.covers(pipes)) this.open(pipes)
+    if (!this.covers(pipes) || (this.count === 0 && !this.flows())) this.open(pipes)
     const others = this.others
     if (others.length > 0) {
       for (let i = 0; i < others.length; i++) sendOne(others[i], message)
@@ -79,6 +79,12 @@ export class Distributor {
     // Another array may name the same pipes: matches that several subscriptions take part in are built anew.
     for (let i = 0; i < pipes.length; i++) if (pipes[i].batch !== this.stamp) return false
     this.source = pipes
+    return true
+  }
+
+  /** Whether the members are still fit for another batch: one of them may have been filled by another way in between. */
+  private flows(): boolean {
+    for (let i = 0; i < this.members.length; i++) if (!this.members[i].flowing) return false
     return true
   }
 
