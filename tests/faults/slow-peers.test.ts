@@ -76,7 +76,7 @@ describe("Peers that do not keep up", () => {
     assert.equal(after.peers, 2)
   })
 
-  it("in their thousands do not slow down one another's end: close is not held up by the deaf", async () => {
+  it("however many, do not hold up the end: close waits for linger, then drops and counts", async () => {
     const victim = await Victim.start(
       "new Push({ sendHighWaterMark: 10, linger: 500 })",
       `
