@@ -12,7 +12,8 @@ const MIB = 1024 * 1024
 const HANDSHAKES = 500
 
 /** How many sockets we may open, some left for others. */
-const room = Number(execFileSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" }).trim().replace("unlimited", "65536")) - 300
+const room =
+  Number(execFileSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" }).trim().replace("unlimited", "65536")) - 300
 const CROWD = Math.min(10_000, room)
 
 /** Opens so many connections, a few hundred at a time; `greet` is what each says. */
@@ -30,7 +31,9 @@ async function crowd(endpoint: string, count: number, greet: Buffer | null): Pro
       return socket
     })
     sockets.push(...some)
-    await Promise.all(some.map(socket => Promise.race([once(socket, "connect"), once(socket, "close")]).catch(() => {})))
+    await Promise.all(
+      some.map(socket => Promise.race([once(socket, "connect"), once(socket, "close")]).catch(() => {})),
+    )
     if (greet !== null) for (const socket of some) socket.write(greet)
   }
   return sockets
@@ -75,7 +78,8 @@ describe("Crowds", function () {
     const before = await victim.report()
     const sockets = await crowd(victim.endpoint, CROWD, null)
     const after = await victim.comesTo(({ events }) => {
-      const refused = (events["accept:error EMFILE"] ?? 0) + (events["handshake:error:other ERR_HANDSHAKE_TIMEOUT"] ?? 0)
+      const refused =
+        (events["accept:error EMFILE"] ?? 0) + (events["handshake:error:other ERR_HANDSHAKE_TIMEOUT"] ?? 0)
       return refused >= CROWD - HANDSHAKES
     })
     print("silent connections", before, after, CROWD)

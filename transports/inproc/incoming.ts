@@ -19,8 +19,12 @@ import { corrupt, RingReader } from "./ring.ts"
 import { align, PADDING, RECORD_HEADER } from "./ring-layout.ts"
 import { Run } from "./run.ts"
 
-/** Looking in vain makes it rarer, down to one sleep in 2^8. */
-const MAX_MISSES = 8
+/**
+ * Looking pays when the other thread answers from another processor, and harms when it waits for ours. What came of it
+ * is averaged over about eight times (0 = always in vain, 64 = never); below half it is tried once in so many sleeps.
+ */
+const WORTH_IT = 32
+const TRY_AGAIN = 32
 
 /** Who owns the receiving half. */
 export interface IncomingOwner {
@@ -53,7 +57,7 @@ export class Incoming {
   private looking = false
   private asleep = false
   private lookUntil = 0
-  private misses = 0
+  private fortune = 64
   private sleeps = 0
   private readonly look = (): void => this.lookAgain()
 
@@ -131,7 +135,7 @@ export class Incoming {
   /** Nothing is there: looks for a short while, then sleeps until the other side rings. */
   rest(): void {
     if (this.looking || this.asleep) return
-    const worthIt = this.misses === 0 || (this.sleeps++ & ((1 << this.misses) - 1)) === 0
+    const worthIt = this.fortune >= WORTH_IT || ++this.sleeps % TRY_AGAIN === 0
     if (worthIt && this.patience > 0) {
       this.lookUntil = performance.now() + this.patience
       this.lookSoon()
@@ -147,11 +151,11 @@ export class Incoming {
     this.looking = false
     if (this.held !== 0) return
     if (this.ring.available > 0) {
-      this.misses = 0
+      this.fortune += (71 - this.fortune) >> 3
       this.owner.due()
     } else if (performance.now() < this.lookUntil) this.lookSoon()
     else {
-      if (this.misses < MAX_MISSES) this.misses++
+      this.fortune -= this.fortune >> 3
       this.sleep()
     }
   }

@@ -20,8 +20,8 @@ const MAX_NAME = 256
  * taken from the system when it is first written.
  */
 const RING_SIZE = 1024 * 1024
-/** Microseconds. To be woken costs two threads some 20 of them, so this is never much worse than sleeping at once. */
-const BUSY_POLL = 50
+/** Microseconds. A thread is awake 10 to 50 after it was rung for; with less, a peer that slept once is missed for ever. */
+const BUSY_POLL = 100
 
 export interface InprocOptions {
   /** Transports of different threads find each other when their scopes are equal. Default "". */
@@ -30,7 +30,7 @@ export interface InprocOptions {
   readonly ringSize?: number
   /**
    * Microseconds that an idle end between threads looks for more, at each turn of its event loop, before it sleeps.
-   * Where that is in vain it is soon done rarely. 0 = never: saves processor time, costs latency. Default 50.
+   * Where that is in vain it is soon done rarely. 0 = never: saves processor time, costs latency. Default 100.
    */
   readonly busyPoll?: number
 }
