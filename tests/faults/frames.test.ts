@@ -163,6 +163,7 @@ describe("Hostile frames", () => {
     const before = await victim.report()
     for (let i = 4; i < 30; i++) await round(i * 5_000)
     const after = await victim.report()
-    assert.ok(growth(before, after) < 2 * MIB, `${growth(before, after)} bytes more`)
+    // An entry that stayed for each of the 130,000 would be more than this; slabs that the collector has not come to are less.
+    assert.ok(growth(before, after) < 6 * MIB, `${growth(before, after)} bytes more`)
   })
 })

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict"
+import { Pull } from "../../index.ts"
 import { message } from "../support/bytes.ts"
 import { closesAfterEach, using } from "../support/cleanup.ts"
+import { Program } from "../support/processes.ts"
 import { RawPeer } from "../support/raw-peer.ts"
 import { Victim } from "../support/victim.ts"
 import { pass, until } from "../support/wait.ts"
@@ -74,6 +76,23 @@ describe("Peers that do not keep up", () => {
     const most = 2 * (100 * BODY + MIB) + MIB
     assert.ok(grown < most, `${grown} bytes more than before, of ${most}`)
     assert.equal(after.peers, 2)
+  })
+
+  it("and are still reading when the sender has long said goodbye: nothing of what it sent is lost", async () => {
+    const pull = using(new Pull({ receiveHighWaterMark: 10, heartbeatInterval: 100 }))
+    await pull.bind("tcp://127.0.0.1:*")
+    const sender = Program.start(`
+      import { Push } from "${new URL("../../index.js", import.meta.url)}"
+      const push = new Push()
+      push.connect("${pull.lastEndpoint}")
+      for (let i = 0; i < 100; i++) await push.send([String(i), Buffer.alloc(20_000)])
+      await push.close()
+      process.stdout.write("closed")
+    `)
+    // We ask for signs of life all the time, which must not break a connection that is closing.
+    await pass(2_500)
+    for (let i = 0; i < 100; i++) assert.equal(String((await pull.receive())[0]), `${i}`)
+    await sender.says(/closed/)
   })
 
   it("however many, do not hold up the end: close waits for linger, then drops and counts", async () => {

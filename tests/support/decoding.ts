@@ -7,6 +7,9 @@ export interface Item {
   frames: Buffer[]
 }
 
+/** What reads go to, as in the engine for all connections together. */
+const scratch = Buffer.alloc(128 * 1024)
+
 /** A decoder with the reads of a stream around it: in the memory that it asks for, which is spoilt after each read. */
 export class Decoding implements DecoderSink {
   readonly items: Item[] = []
@@ -15,8 +18,7 @@ export class Decoding implements DecoderSink {
   onItem: ((item: Item) => void) | null = null
   /** Bytes pushed so far. */
   received = 0
-  private readonly scratch = Buffer.alloc(128 * 1024)
-  private place: Buffer = this.scratch
+  private place: Buffer = scratch
 
   constructor(maxMessageSize = -1) {
     this.decoder = new Decoder(this, maxMessageSize)
@@ -39,8 +41,8 @@ export class Decoding implements DecoderSink {
       at += count
       this.received += count
       going = this.decoder.push(place, count)
-      this.place = this.decoder.target() ?? this.scratch
-      if (place === this.scratch) place.fill(0xee, 0, count)
+      this.place = this.decoder.target() ?? scratch
+      if (place === scratch) place.fill(0xee, 0, count)
     }
     return going
   }

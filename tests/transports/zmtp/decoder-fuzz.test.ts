@@ -4,8 +4,8 @@ import { COMMAND, frame, MORE } from "../../support/bytes.ts"
 import { cut, Decoding, difference, frameSize, type Item } from "../../support/decoding.ts"
 import { LONG_RUN, type Random, seeded } from "../../support/random.ts"
 
-const VALID = LONG_RUN ? 1_000_000 : 12_000
-const HOSTILE = LONG_RUN ? 1_000_000 : 12_000
+const VALID = LONG_RUN ? 1_000_000 : 10_000
+const HOSTILE = LONG_RUN ? 1_000_000 : 10_000
 const LIMIT = 4 * 1024 * 1024
 
 /** A valid stream, with everything that the specification allows, and what it must decode to. */
