@@ -168,7 +168,10 @@ export interface Connection {
   resume(): void
   /** Ends it now: what was taken and is not with the operating system is lost. Idempotent. */
   close(reason?: Error): void
-  /** Sends what was taken, then says goodbye, and waits for the peer's goodbye a bounded time. `closed` follows. */
+  /**
+   * Sends what was taken, then says goodbye, and waits for the peer's goodbye, which proves that it has read it all.
+   * `closed` follows. Who does not want to wait any longer calls `close`.
+   */
   end(): void
 }
 

@@ -23,7 +23,7 @@ export class Screen {
     const table = new Table({
       head: ["process", "received", "sent", "per second", ""],
       colAligns: ["left", "right", "right", "right", "left"],
-      style: { head: ["bold"], border: [] },
+      style: { head: process.stdout.isTTY ? ["bold"] : [], border: [] },
     })
     for (const { name, received, sent, done } of reports) {
       const rate = done ? 0 : this.rate(name, received + sent, now)
@@ -56,7 +56,7 @@ export function checkTable(checks: readonly Check[]): string {
   const table = new Table({
     head: ["figure", "through the fabric", "from the file", ""],
     colAligns: ["left", "right", "right", "left"],
-    style: { head: ["bold"], border: [] },
+    style: { head: process.stdout.isTTY ? ["bold"] : [], border: [] },
   })
   for (const { what, heddle, file, equal } of checks) table.push([what, heddle, file, equal ? "equal" : "DIFFERENT"])
   return table.toString()

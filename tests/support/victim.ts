@@ -46,8 +46,11 @@ export class Victim {
       if (socket.consume !== undefined && !${make.includes("/* idle */")}) socket.consume(() => void messages++)
       await socket.bind("tcp://127.0.0.1:*")
       say("bound " + socket.lastEndpoint)
-      readline.createInterface({ input: process.stdin }).on("line", line => {
+      readline.createInterface({ input: process.stdin }).on("line", async line => {
         if (line !== "report") return
+        // Twice: what the first finds is freed behind the program's back.
+        gc()
+        await new Promise(setImmediate)
         gc()
         const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
         const { peers, dropped, queued } = socket.stats()

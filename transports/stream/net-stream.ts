@@ -21,7 +21,7 @@ export interface ByteReader {
  */
 const scratch = Buffer.allocUnsafeSlow(128 * 1024)
 
-/** How long `end` waits for the peer's goodbye (milliseconds). Closing with input unread would reset the connection and lose what was sent. */
+/** How long `end` waits for the peer's goodbye unless told otherwise (milliseconds). Closing with input unread would reset the connection and lose what was sent. */
 const GOODBYE = 1_000
 
 const IGNORE: ByteReader = { bytes: () => true, target: () => null, drained: () => {}, ended: () => {} }
@@ -108,13 +108,18 @@ export class NetStream {
     if (!this.over) this.socket.resume()
   }
 
-  /** Says goodbye after what was written, and waits a bounded time for the peer's. */
-  end(): void {
+  /**
+   * Says goodbye after what was written, and waits for the peer's, at most `patience` milliseconds. Only the peer's
+   * goodbye proves that it has read everything: what the operating system still holds is lost when the peer writes to a
+   * socket that is closed already.
+   */
+  end(patience = GOODBYE): void {
     if (this.over) return
     this.socket.end()
     // What still comes is read and dropped: the reader decides that.
     this.socket.resume()
-    const timer = setTimeout(() => this.socket.destroy(), GOODBYE)
+    if (patience === Number.POSITIVE_INFINITY) return
+    const timer = setTimeout(() => this.socket.destroy(), patience)
     timer.unref()
     this.socket.once("close", () => clearTimeout(timer))
   }

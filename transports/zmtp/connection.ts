@@ -242,7 +242,10 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   }
 
   private endWhenWritten(): void {
-    if (!this.writer.stalled) this.stream.end()
+    if (this.writer.stalled) return
+    // Nothing can be asked behind the goodbye, so silence means nothing from here on: the owner decides how long to wait.
+    this.heartbeat?.stop()
+    this.stream.end(Number.POSITIVE_INFINITY)
   }
 
   private finish(reason: Error | undefined, how: "end" | "destroy"): void {
