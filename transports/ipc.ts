@@ -31,7 +31,19 @@ export class IpcTransport implements Transport {
     const folder = wildcard ? fs.mkdtempSync(path.join(os.tmpdir(), "heddle-")) : ""
     const name = wildcard ? path.join(folder, "socket") : endpoint.address
     const file = socketPath(name, endpoint)
-    if (!wildcard && !name.startsWith("@")) await removeStale(file, endpoint)
+    if (!wildcard && !name.startsWith("@")) {
+      // Node reports a missing folder as EACCES.
+      if (!fs.existsSync(path.dirname(file))) {
+        throw new HeddleError(
+          "ENOENT",
+          `bind to ${endpoint.href}: the folder of the path does not exist; create it first`,
+          {
+            address: endpoint.href,
+          },
+        )
+      }
+      await removeStale(file, endpoint)
+    }
     const href = wildcard ? `ipc://${name}` : endpoint.href
     const listener = await StreamListener.listen({ path: file }, endpoint.href, local, sink, {
       endpoint: () => href,

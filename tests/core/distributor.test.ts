@@ -55,6 +55,21 @@ describe("Distributor", () => {
     assert.equal(connection.batches, 0)
   })
 
+  it("keeps the place of a pipe that a send of its own stalled between two batches", async () => {
+    const distributor = new Distributor()
+    const [a, b] = [member(2), member()]
+    const both = [a.pipe, b.pipe]
+    distributor.send(text("1"), both)
+    await tick()
+    distributor.send(text("2"), [a.pipe])
+    assert.equal(a.pipe.flowing, false)
+    distributor.send(text("3"), both)
+    await tick()
+    assert.equal(a.pipe.queued, 1)
+    assert.equal(a.pipe.dropped, null)
+    assert.deepEqual(b.connection.heard, ["1", "3"])
+  })
+
   it("encodes a run of messages once, for all", async () => {
     const distributor = new Distributor()
     const members = [member(), member(), member()]

@@ -7,6 +7,7 @@ import { HeddleError } from "../../core/errors.ts"
 import { InprocTransport } from "../../transports/inproc/index.ts"
 import {
   Accepting,
+  countFired,
   dial,
   endpoint,
   generator,
@@ -620,11 +621,19 @@ describe("inproc between threads", function () {
       assert.equal(heard.messages.length, 2)
     })
 
-    it("frees the names of a thread that died", async () => {
-      const remote = new Remote()
+    it("frees the names of a thread that died, and waits for it no more", async () => {
+      const [remote, other] = [new Remote(), new Remote()]
+      await acquaint(remote, other)
       await remote.tell({ do: "listen" })
+      await other.stop()
       await remote.stop()
-      await listen()
+      // Patience with a thread that does not answer ends with this timer.
+      const patience = countFired(250)
+      try {
+        await listen()
+      } finally {
+        assert.equal(patience.stop(), 0)
+      }
     })
 
     for (const order of ["worker-first", "main-first"]) {

@@ -123,6 +123,15 @@ class Directory {
     })
   }
 
+  /** That thread has ended. */
+  forget(thread: number): void {
+    this.neighbours.delete(thread)
+    for (const claim of this.claims) {
+      claim.asked.delete(thread)
+      this.judge(claim)
+    }
+  }
+
   announce(resident: Resident, name: string): void {
     this.say("bound", resident.scope, name, resident.id)
   }
@@ -151,10 +160,10 @@ class Directory {
     // Instances of one thread are kept apart; they never meet here.
     if (thread === threadId) return
     this.neighbours.add(thread)
+    if (to !== -1 && to !== threadId) return
     // It was there before us: what we asked in the meantime it has heard, and will answer.
     if (kind === "here") for (const claim of this.claims) claim.asked.add(thread)
-    if (to !== -1 && to !== threadId) return
-    if (kind === "hello") this.say("here", "", "", "", thread)
+    else if (kind === "hello") this.say("here", "", "", "", thread)
     else if (kind === "seek") this.answerSeek(scope, name)
     else if (kind === "claim") this.answerClaim(word)
     else if (kind === "free" || kind === "taken") this.answered(word)
@@ -216,11 +225,18 @@ export type { Directory }
 let watching = false
 let workers = 0
 
-/** Counts workers from now on: a thread that never had company need not wait for objections. */
+/**
+ * Counts the workers that this thread starts from now on, so that a thread that never had company need not wait for
+ * objections, and notices their end, so that nobody waits for the dead.
+ */
 export function watchForWorkers(): void {
-  if (watching || !isMainThread) return
+  if (watching) return
   watching = true
-  process.on("worker", () => workers++)
+  process.on("worker", worker => {
+    workers++
+    const thread = worker.threadId
+    worker.once("exit", () => directory?.forget(thread))
+  })
 }
 
 function alone(): boolean {

@@ -160,6 +160,25 @@ export function takeTimer(action: () => void): { delay: number; fire: () => void
   return taken[0]
 }
 
+/** Counts how many timers of `delay` milliseconds fire until `stop`. */
+export function countFired(delay: number): { stop(): number } {
+  const original = globalThis.setTimeout
+  let fired = 0
+  globalThis.setTimeout = ((action: () => void, wait: number) => {
+    const counted = (): void => {
+      if (wait === delay) fired++
+      action()
+    }
+    return original(counted, wait)
+  }) as typeof setTimeout
+  return {
+    stop: () => {
+      globalThis.setTimeout = original
+      return fired
+    },
+  }
+}
+
 /** mulberry32: numbers from 0 to 1 that depend on the seed only. */
 export function generator(seed: number): () => number {
   let state = seed
