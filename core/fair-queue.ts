@@ -22,7 +22,7 @@ class ItemLane<I> implements Lane {
   left(): void {
     if (this.orphan) return
     this.orphan = true
-    this.owner.orphaned(this.items.length)
+    this.owner.orphaned(this)
   }
 }
 
@@ -43,7 +43,7 @@ export class FairQueue<I> {
   /** Items of pipes that have left. */
   private orphans = 0
   /** Newcomers that are not read while there are too many of these. */
-  private held: Pipe[] = []
+  private held = new Set<Source>()
 
   constructor(options: FairQueueOptions) {
     this.options = options
@@ -109,14 +109,17 @@ export class FairQueue<I> {
     const limit = this.options.receiveHighWaterMark
     if ((pipe.lane as ItemLane<I> | null)?.paused === true) pipe.pause()
     else if (limit > 0 && this.orphans >= limit && this.options.conflate !== true) {
-      this.held.push(pipe)
+      // With a lane it is told when the pipe leaves.
+      pipe.lane ??= new ItemLane<I>(pipe, this)
+      this.held.add(pipe)
       pipe.pause()
     }
   }
 
   /** @internal */
-  orphaned(count: number): void {
-    this.orphans += count
+  orphaned(lane: ItemLane<I>): void {
+    this.orphans += lane.items.length
+    this.held.delete(lane.pipe)
   }
 
   /** Forgets everything, counting it as dropped for `reason`. */
@@ -138,12 +141,12 @@ export class FairQueue<I> {
 
   private adopted(): void {
     this.orphans--
-    if (this.held.length > 0 && this.orphans <= this.options.receiveHighWaterMark >> 1) this.releaseHeld()
+    if (this.held.size > 0 && this.orphans <= this.options.receiveHighWaterMark >> 1) this.releaseHeld()
   }
 
   private releaseHeld(): void {
     const { held } = this
-    this.held = []
+    this.held = new Set()
     for (const pipe of held) if ((pipe.lane as ItemLane<I> | null)?.paused !== true) pipe.resume()
   }
 }

@@ -173,6 +173,20 @@ describe("FairQueue", () => {
   describe("what peers left behind", () => {
     const leaves = (one: FakePipe): void => one.lane?.left()
 
+    it("stops newcomers, and forgets those of them that leave before they were read", () => {
+      const queue = make({ receiveHighWaterMark: 2 })
+      const gone = pipe()
+      for (const item of ["1", "2"]) queue.push(gone, item)
+      leaves(gone)
+      const newcomer = pipe()
+      queue.reconnected(newcomer)
+      assert.equal(newcomer.paused, true)
+      leaves(newcomer)
+      all(queue)
+      assert.equal(newcomer.paused, true, "nobody has anything to say to it any more")
+      assert.equal((queue as unknown as { held: Set<unknown> }).held.size, 0)
+    })
+
     it("stops newcomers once it fills a lane, and reads them when half of it was taken", () => {
       const queue = make({ receiveHighWaterMark: 4 })
       for (const name of ["a", "b"]) {

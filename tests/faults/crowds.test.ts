@@ -7,6 +7,7 @@ import { GREETING, ready } from "../support/bytes.ts"
 import { closesAfterEach, later, using } from "../support/cleanup.ts"
 import { netAddress } from "../support/raw-peer.ts"
 import { type Report, Victim } from "../support/victim.ts"
+import { until } from "../support/wait.ts"
 
 const MIB = 1024 * 1024
 const HANDSHAKES = 500
@@ -109,6 +110,19 @@ describe("Crowds", function () {
     const after = await victim.comesTo(report => report.peers === 1 && report.heapUsed - before.heapUsed < 4 * MIB)
     assert.ok(after.arrayBuffers - before.arrayBuffers < 4 * MIB)
     await finish()
+  })
+
+  it("of more than the process may have files leave it alive, and those who are in notice nothing", async () => {
+    const victim = await Victim.start("new Pull()", "", 80)
+    const finish = await witness(victim)
+    const sockets = await crowd(victim.endpoint, 300, null)
+    // The operating system took them in; the process cannot, and says no.
+    await until(() => sockets.filter(socket => socket.closed).length >= 220)
+    for (const socket of sockets) socket.destroy()
+    await finish()
+    const late = using(new Push())
+    late.connect(victim.endpoint)
+    await late.ready()
   })
 
   for (const [what, greet] of [

@@ -25,17 +25,17 @@ export class Program {
     later(() => this.kill())
   }
 
-  /** Runs the text of a module. Its errors go to our own standard error. */
-  static start(module: string, env: Record<string, string> = {}): Program {
+  /** Runs the text of a module. Its errors go to our own standard error. `files`: how many it may have open at once. */
+  static start(module: string, files?: number): Program {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-test-"))
     const file = path.join(folder, "program.mjs")
     fs.writeFileSync(file, module)
     later(() => fs.rmSync(folder, { recursive: true, force: true }))
-    const child = spawn(process.execPath, ["--expose-gc", file], {
-      stdio: ["pipe", "pipe", "inherit"],
-      env: { ...process.env, ...env },
-    })
-    return new Program(child)
+    const command = [process.execPath, "--expose-gc", file]
+    // `exec`: the child has the shell's process id, so that it is the one that signals reach.
+    const [name, ...rest] =
+      files === undefined ? command : ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`, ...command]
+    return new Program(spawn(name, rest, { stdio: ["pipe", "pipe", "inherit"] }))
   }
 
   get running(): boolean {

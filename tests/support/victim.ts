@@ -27,9 +27,13 @@ export class Victim {
     this.endpoint = endpoint
   }
 
-  /** `make` is the expression that makes the socket: `new Pull()`. `more` is run once it is bound, as `socket`. */
-  static async start(make: string, more = ""): Promise<Victim> {
-    const program = Program.start(`
+  /**
+   * `make` is the expression that makes the socket: `new Pull()`. `more` is run once it is bound, as `socket`. `files`: how
+   * many the process may have open at once.
+   */
+  static async start(make: string, more = "", files?: number): Promise<Victim> {
+    const program = Program.start(
+      `
       import * as heddle from "${new URL("../../index.js", import.meta.url)}"
       import readline from "node:readline"
       const { ${CLASSES.join(", ")} } = heddle
@@ -58,7 +62,9 @@ export class Victim {
         say("report " + JSON.stringify({ rss, heapUsed, arrayBuffers, messages, peers: connected, events, dropped, queued }))
       })
       ${more}
-    `)
+    `,
+      files,
+    )
     const [, endpoint] = await program.says(/^bound (.*)$/m)
     return new Victim(program, endpoint)
   }

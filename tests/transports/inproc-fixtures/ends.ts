@@ -110,8 +110,12 @@ export class Accepting implements ListenerSink {
   }
 
   async next(): Promise<Connection> {
-    await until(() => this.connections.length > 0, "a connection at the listener")
-    return this.connections.shift() as Connection
+    // Several may wait at once, and another one may be faster.
+    for (;;) {
+      await until(() => this.connections.length > 0, "a connection at the listener")
+      const connection = this.connections.shift()
+      if (connection !== undefined) return connection
+    }
   }
 }
 

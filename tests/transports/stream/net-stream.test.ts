@@ -179,6 +179,18 @@ describe("NetStream", () => {
         assert.equal(notes.ends[0], undefined)
       })
 
+      it("waits as long as it takes when told so", async () => {
+        const [stream, notes, peer] = await open()
+        stream.end(Number.POSITIVE_INFINITY)
+        assert.equal(await peer.gone, "end")
+        // Longer than it would have waited otherwise.
+        await pass(1_100)
+        assert.equal(notes.ends.length, 0)
+        peer.end()
+        await until(() => notes.ends.length === 1)
+        assert.equal(notes.ends[0], undefined)
+      })
+
       it("waits a bounded time for a peer that does not say goodbye", async () => {
         const [stream, notes, peer] = await open()
         stream.end()
