@@ -9,6 +9,10 @@ import { Bus as BusSocket } from "./patterns/bus/bus.ts"
 import { Client as ClientSocket } from "./patterns/client-server/client.ts"
 import { Peer as PeerSocket } from "./patterns/client-server/peer.ts"
 import { Server as ServerSocket } from "./patterns/client-server/server.ts"
+import type { Fabric } from "./patterns/fabric/fabric.ts"
+import { join as joinIn } from "./patterns/fabric/join.ts"
+import type { JoinOptions } from "./patterns/fabric/options.ts"
+import type { Subjects } from "./patterns/fabric/typed-subjects.ts"
 import { Channel as ChannelSocket } from "./patterns/pair/channel.ts"
 import { Pair as PairSocket } from "./patterns/pair/pair.ts"
 import { Gather as GatherSocket } from "./patterns/pipeline/gather.ts"
@@ -32,11 +36,13 @@ import { InprocTransport } from "./transports/inproc/transport.ts"
 import { IpcTransport } from "./transports/ipc.ts"
 import { TcpTransport } from "./transports/tcp.ts"
 
+export type { Codec } from "./core/codec.ts"
 export type { SocketOptions } from "./core/construct.ts"
 export type { ContextOptions } from "./core/context.ts"
 export type { DropReason, Message, SocketType } from "./core/contract.ts"
 export type { DuplexSocket } from "./core/duplex-socket.ts"
 export { type ErrorCode, HeddleError } from "./core/errors.ts"
+export { type HeadersInit, type HeaderValue, MessageHeaders } from "./core/headers.ts"
 export type { Consumer } from "./core/inbox.ts"
 export type { MessageLike } from "./core/message.ts"
 export {
@@ -47,11 +53,44 @@ export {
   type SocketEvent as Event,
 } from "./core/observer.ts"
 export type { ReceivingSocket } from "./core/receiving-socket.ts"
+export type { StandardSchema } from "./core/schema.ts"
 export type { SendingSocket } from "./core/sending-socket.ts"
 export { type CloseOptions, type ReadyOptions, Socket } from "./core/socket.ts"
 export type { CommonOptions, ReconnectStop } from "./core/socket-options.ts"
 export type { DropCounts, PeerStats, SocketStats } from "./core/stats.ts"
 export type { ServerRoutingOptions } from "./patterns/client-server/server.ts"
+export type { PolicyName } from "./patterns/fabric/backlog.ts"
+export { type DirectoryOptions, directory } from "./patterns/fabric/discovery/directory.ts"
+export type { Announcement, Candidate, Discovery, DiscoveryHost } from "./patterns/fabric/discovery/discovery.ts"
+export { type DnsOptions, dns } from "./patterns/fabric/discovery/dns.ts"
+export { type MulticastOptions, multicast } from "./patterns/fabric/discovery/multicast.ts"
+export { type SeedsOptions, seeds } from "./patterns/fabric/discovery/seeds.ts"
+export type { FabricEvent, PeerName } from "./patterns/fabric/events.ts"
+export {
+  Fabric,
+  type PeerView,
+  type PushOptions,
+  type ReadyWish,
+  type RequestManyOptions,
+  type RequestOptions,
+  type SendOptions,
+  type ServeOptions,
+  type SubscribeOptions,
+  type WorkOptions,
+} from "./patterns/fabric/fabric.ts"
+export type { Keeper, KeepOptions } from "./patterns/fabric/history.ts"
+export type { FabricMessage } from "./patterns/fabric/message.ts"
+export type { ForeignOptions, JoinOptions } from "./patterns/fabric/options.ts"
+export type { PublishOptions } from "./patterns/fabric/publishing.ts"
+export { RemoteError, ServiceError } from "./patterns/fabric/requests/failures.ts"
+export type { RequestMessage } from "./patterns/fabric/requests/request-message.ts"
+export type { Service, ServiceHandler } from "./patterns/fabric/requests/service.ts"
+export type { FabricStats } from "./patterns/fabric/statistics.ts"
+export type { Handler, Subscription } from "./patterns/fabric/subscription.ts"
+export type { Task } from "./patterns/fabric/tasks/tasks.ts"
+export type { TaskContext, TaskHandler, Worker } from "./patterns/fabric/tasks/worker.ts"
+export type { PublishResult } from "./patterns/fabric/topics.ts"
+export type { Exchange, Subjects } from "./patterns/fabric/typed-subjects.ts"
 export { Proxy, type ProxySocket, type ProxyStatistics } from "./patterns/proxy/proxy.ts"
 export type { SubscribersReadyOptions } from "./patterns/pubsub/publisher.ts"
 export type { Verbosity } from "./patterns/pubsub/xpublisher-pattern.ts"
@@ -87,6 +126,14 @@ export class Context extends CoreContext {
 
 /** The context of every socket that is not given another. */
 export const context: Context = new Context()
+
+/**
+ * Makes this process a node of the fabric `name`: it finds the other processes and resolves when it is linked with those that it
+ * found. See `JoinOptions`; `S` maps subject patterns to payload types.
+ */
+export function join<S extends object = Subjects>(name: string, options: JoinOptions = {}): Promise<Fabric<S>> {
+  return joinIn<S>(name, { context, ...options })
+}
 
 export class Pair extends PairSocket {
   constructor(options: OptionsOf<PairSocket> = {}) {

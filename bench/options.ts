@@ -6,6 +6,7 @@ export interface Options {
   readonly scenarios: readonly string[]
   readonly json: string | null
   readonly svg: string | null
+  readonly html: string | null
   readonly settings: Settings
 }
 
@@ -36,13 +37,20 @@ export function parseOptions(
   }
   const program = new Command("bench")
     .description("Measures Heddle beside its peers, in turn, in one run on this machine.")
-    .addArgument(new Argument("[scenario...]", "what to measure; nothing = everything").choices(scenarios))
+    .addArgument(
+      new Argument("[scenario...]", "what to measure; nothing = everything").choices([
+        ...scenarios,
+        ...groups(scenarios),
+      ]),
+    )
     .option("--json <file>", "write header and rows as JSON")
     .option("--svg <file>", "draw the rows")
+    .option("--html <file>", "write a page with plots and tables that needs nothing else")
     .option("--rounds <n>", "rounds that medians are taken of (default 5; with --quick 3)", text => whole(text, 1, 100))
     .option("--quick", "fewer sizes, shorter rounds: about two minutes", false)
     .option("--sizes <bytes>", "payload sizes, separated by commas", list(2, 64 * MIB))
     .option("--peers <names>", `some of ${families.join(", ")}, or one way only: "heddle (consume)"`, names)
+    .option("--rates <n>", "requests a second for api-open, separated by commas", list(1, 1_000_000))
     .addOption(new Option("--seconds <n>", "length of a round of messages").argParser(seconds))
     .option("--subscriptions <n>", "for subjects, separated by commas", list(8, 10_000_000))
     .option("--connections <n>", "for memory", text => whole(text, 100, 1_000_000))
@@ -50,9 +58,11 @@ export function parseOptions(
   const given = program.opts()
   const quick: boolean = given.quick
   return {
-    scenarios: program.args.length > 0 ? [...new Set(program.args)] : scenarios,
+    scenarios:
+      program.args.length > 0 ? [...new Set(program.args.flatMap(asked => namedBy(asked, scenarios)))] : scenarios,
     json: given.json ?? null,
     svg: given.svg ?? null,
+    html: given.html ?? null,
     settings: {
       quick,
       rounds: given.rounds ?? (quick ? 3 : 5),
@@ -60,9 +70,20 @@ export function parseOptions(
       peers: given.peers ?? null,
       subscriptions: given.subscriptions ?? null,
       connections: given.connections ?? null,
+      rates: given.rates ?? null,
       seconds: given.seconds ?? (quick ? 0.3 : 0.8),
     },
   }
+}
+
+/** The first parts of names that several scenarios share: `api` of `api-closed` and `api-open`. */
+function groups(scenarios: readonly string[]): string[] {
+  const parts = scenarios.map(name => name.split("-")[0])
+  return [...new Set(parts.filter((part, i) => parts.indexOf(part) !== i))]
+}
+
+function namedBy(asked: string, scenarios: readonly string[]): string[] {
+  return scenarios.filter(name => name === asked || name.startsWith(`${asked}-`))
 }
 
 function seconds(text: string): number {

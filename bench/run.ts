@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-/** `npm run bench -- [scenario...]`: measures, prints tables, writes JSON and SVG where asked. */
+/** `npm run bench -- [scenario...]`: measures, prints tables, writes JSON, SVG and HTML where asked. */
 import { commit, machine } from "./machine.ts"
 import { parseOptions } from "./options.ts"
 import { allPeers } from "./peers/index.ts"
 import { stopAll } from "./process.ts"
 import { writeJson } from "./report/json.ts"
+import { writePage } from "./report/page.ts"
 import { writeSvg } from "./report/plot.ts"
 import { Progress } from "./report/progress.ts"
 import type { Report, Row } from "./report/report.ts"
@@ -67,5 +68,6 @@ const report: Report = {
 console.log(`\n${headerText(report.header)}`)
 if (options.json !== null) writeJson(options.json, report)
 if (options.svg !== null) await writeSvg(options.svg, report, scenarios)
+if (options.html !== null) writePage(options.html, report, scenarios)
 // A measurement that failed is no success, whatever else was measured.
 if (runner.failures.length > 0) process.exitCode = 1

@@ -10,6 +10,8 @@ export interface Settings {
   readonly subscriptions: readonly number[] | null
   /** Connections for `memory`; null = its own choice. */
   readonly connections: number | null
+  /** Requests a second for `api-open`; null = its own choice. */
+  readonly rates: readonly number[] | null
   /** What one round of a counted scenario should take, in seconds. */
   readonly seconds: number
 }

@@ -12,6 +12,8 @@ export type Role =
   | "subjects-send"
   | "subjects-receive"
   | "idle"
+  | "api-serve"
+  | "api-call"
   | "clients"
 
 export type Values = Readonly<Record<string, string | number>>

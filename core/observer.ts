@@ -31,11 +31,11 @@ export type EventOfType<E extends EventType> = Extract<SocketEvent, { type: E }>
 /** Events kept for `receive`; when nobody reads, the oldest go. */
 const KEPT = 1000
 
-/** A socket's events, either by `on` or by `receive` and `for await`, not both. */
-export class Observer {
-  private readonly listeners = new Map<EventType, Set<(event: SocketEvent) => void>>()
-  private readonly kept = new Queue<SocketEvent>()
-  private readonly waiters = new Queue<{ resolve(event: SocketEvent): void; reject(error: Error): void }>()
+/** Events of a socket or a fabric, either by `on` or by `receive` and `for await`, not both. */
+export class Observer<Event extends { readonly type: string } = SocketEvent> {
+  private readonly listeners = new Map<string, Set<(event: Event) => void>>()
+  private readonly kept = new Queue<Event>()
+  private readonly waiters = new Queue<{ resolve(event: Event): void; reject(error: Error): void }>()
   private emitting = false
   private ended = false
   /** Events that were dropped because nobody read them. */
@@ -45,7 +45,7 @@ export class Observer {
     return this.ended
   }
 
-  on<E extends EventType>(type: E, listener: (event: EventOfType<E>) => void): this {
+  on<E extends Event["type"]>(type: E, listener: (event: Extract<Event, { type: E }>) => void): this {
     this.emitting = true
     this.kept.clear()
     let set = this.listeners.get(type)
@@ -53,17 +53,17 @@ export class Observer {
       set = new Set()
       this.listeners.set(type, set)
     }
-    set.add(listener as (event: SocketEvent) => void)
+    set.add(listener as (event: Event) => void)
     return this
   }
 
-  off<E extends EventType>(type: E, listener: (event: EventOfType<E>) => void): this {
-    this.listeners.get(type)?.delete(listener as (event: SocketEvent) => void)
+  off<E extends Event["type"]>(type: E, listener: (event: Extract<Event, { type: E }>) => void): this {
+    this.listeners.get(type)?.delete(listener as (event: Event) => void)
     return this
   }
 
   /** The next event. Rejects with EBADF after "end". */
-  receive(): Promise<SocketEvent> {
+  receive(): Promise<Event> {
     if (this.emitting) {
       return Promise.reject(
         new Error(
@@ -80,7 +80,7 @@ export class Observer {
     })
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<SocketEvent, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event, undefined> {
     while (this.kept.length > 0 || !this.ended) {
       const event = await this.receive()
       yield event
@@ -90,11 +90,11 @@ export class Observer {
 
   /** Stops observing: nothing is kept any more, waiting reads reject. The socket goes on. */
   close(): void {
-    this.emit({ type: "end" })
+    this.emit({ type: "end" } as Event)
   }
 
   /** @internal */
-  emit(event: SocketEvent): void {
+  emit(event: Event): void {
     if (this.ended) return
     if (event.type === "end") this.ended = true
     if (this.emitting) {

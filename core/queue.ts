@@ -27,6 +27,11 @@ export class Queue<T> {
     return this.length === 0 ? undefined : this.items[this.head]
   }
 
+  /** The item `index` places behind the first; 0 <= index < length. */
+  at(index: number): T {
+    return this.items[(this.head + index) & this.mask] as T
+  }
+
   clear(): void {
     this.items = []
     this.mask = -1

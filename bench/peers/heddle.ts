@@ -8,6 +8,8 @@ export class HeddlePeer implements Peer {
   readonly module = "heddle"
 
   ways(scenario: string): readonly string[] {
+    if (scenario.startsWith("api-")) return ["request", "event"]
+    if (scenario.startsWith("fabric-")) return ["fabric", "sockets"]
     if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]
     if (scenario === "inproc-lat") return ["one thread", "worker threads"]
     if (scenario.endsWith("-thr")) return ["consume", "batches", "await"]

@@ -1,7 +1,7 @@
 import { Child } from "../process.ts"
 import { type Command, type Task, toArguments } from "../task.ts"
 import { compile, isShared } from "./compile.ts"
-import type { Peer } from "./peer.ts"
+import { isService, type Peer } from "./peer.ts"
 
 /** libzmq in C, with one I/O thread, compiled here against the system's headers. */
 export class LibzmqPeer implements Peer {
@@ -10,6 +10,7 @@ export class LibzmqPeer implements Peer {
   private program = ""
 
   ways(scenario: string): readonly string[] | string {
+    if (isService(scenario)) return []
     if (scenario === "startup") return "not a module of Node"
     return scenario.startsWith("inproc") ? ["two threads"] : [""]
   }

@@ -5,8 +5,8 @@ export interface Peer {
   /** What `--peers` takes, and the first word of its label in tables. */
   readonly family: string
   /**
-   * The ways in which it is measured in a scenario; `""` when there is but one. A text instead is the reason why it is
-   * not measured there, for people.
+   * The ways in which it is measured in a scenario; `""` when there is but one, none when nobody would look for it
+   * there. A text instead is the reason why it is not measured there, for people.
    */
   ways(scenario: string): readonly string[] | string
   /** Compiles, looks up, starts what it needs, once. Resolves with its version; rejects with why it is not here. */
@@ -26,6 +26,11 @@ export interface Contestant {
 
 export function contestant(peer: Peer, way: string): Contestant {
   return { peer, way, label: way === "" ? peer.family : `${peer.family} (${way})` }
+}
+
+/** A scenario of subjects and calls: others than the sockets' peers are looked for there. */
+export function isService(scenario: string): boolean {
+  return /^(api|fabric)-/.test(scenario)
 }
 
 /** Does `--peers` name it? By family, or by label for one way only. */

@@ -1,7 +1,7 @@
 import { Child } from "../process.ts"
 import { type Command, type Task, toArguments } from "../task.ts"
 import { compile, isShared } from "./compile.ts"
-import type { Peer } from "./peer.ts"
+import { isService, type Peer } from "./peer.ts"
 
 const streams = ["tcp-thr", "ipc-thr", "tcp-lat", "ipc-lat", "fanout"]
 
@@ -12,6 +12,7 @@ export class RawPeer implements Peer {
   private program = ""
 
   ways(scenario: string): readonly string[] | string {
+    if (isService(scenario)) return []
     return streams.includes(scenario) ? [""] : "plain sockets have nothing of the kind"
   }
 

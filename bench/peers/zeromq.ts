@@ -1,14 +1,14 @@
 import type { Command, Task } from "../task.ts"
 import { askVersion, nodeCommand } from "./node.ts"
-import type { Peer } from "./peer.ts"
+import { isService, type Peer } from "./peer.ts"
 
 /** The npm package `zeromq`: libzmq behind a native addon. */
 export class ZeromqPeer implements Peer {
   readonly family = "zeromq"
   readonly module = "zeromq"
 
-  ways(): readonly string[] {
-    return [""]
+  ways(scenario: string): readonly string[] {
+    return isService(scenario) && scenario !== "fabric-thr" ? [] : [""]
   }
 
   prepare(): Promise<string> {

@@ -3,7 +3,10 @@ import type { Machine } from "../machine.ts"
 /** One figure. `null` where the measurement failed: the header says why. */
 export interface Row {
   readonly scenario: string
-  /** Bytes of payload; in `subjects` subscriptions, in `memory` connections, in `startup` 1. */
+  /**
+   * Bytes of payload; in `subjects` subscriptions, in `memory` connections, in `startup` 1, in `api-closed`
+   * requests outstanding, in `api-open` requests a second.
+   */
   readonly size: number
   readonly peer: string
   readonly metric: string

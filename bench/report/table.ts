@@ -3,12 +3,26 @@ import type { Metric, Scenario } from "../scenarios/scenario.ts"
 import { figure, ratio, size } from "./format.ts"
 import type { Header, Row } from "./report.ts"
 
-/** The rows of one scenario as a table for a terminal: a line for each size and peer, the median and its spread. */
+/** The cells of a table, without a form. */
+export interface Grid {
+  /** Name and unit in two lines. */
+  readonly head: readonly string[]
+  readonly lines: readonly (readonly string[])[]
+}
+
+/** The rows of one scenario as a table for a terminal. */
 export function scenarioTable(scenario: Scenario, rows: readonly Row[]): string {
-  const metrics = [...scenario.metrics, ...(scenario.growths ?? []).map(growth => growth.metric)]
-  const head = [scenario.sizeUnit, "peer", ...metrics.flatMap(heading)]
+  const { head, lines } = scenarioGrid(scenario, rows)
   const colAligns = head.map((_, column) => (column === 1 ? "left" : "right") as "left" | "right")
-  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } })
+  const table = new Table({ head: [...head], colAligns, style: { head: [], border: [], compact: true } })
+  table.push(...lines.map(line => [...line]))
+  return `${scenario.name}: ${scenario.about}\n${table.toString()}`
+}
+
+/** A line for each size and peer, with the median of each metric and its spread. */
+export function scenarioGrid(scenario: Scenario, rows: readonly Row[]): Grid {
+  const metrics = [...scenario.metrics, ...(scenario.growths ?? []).map(growth => growth.metric)]
+  const grid: string[][] = []
   const lines = new Map<string, Row[]>()
   for (const row of rows) {
     const key = `${row.size}\n${row.peer}`
@@ -23,10 +37,10 @@ export function scenarioTable(scenario: Scenario, rows: readonly Row[]): string 
         line.find(row => row.metric === metric.name),
       ),
     )
-    table.push([value === last ? "" : size(value, scenario.sizeUnit), peer, ...texts])
+    grid.push([value === last ? "" : size(value, scenario.sizeUnit), peer, ...texts])
     last = value
   }
-  return `${scenario.name}: ${scenario.about}\n${table.toString()}`
+  return { head: [scenario.sizeUnit, "peer", ...metrics.flatMap(heading)], lines: grid }
 }
 
 function heading({ name, unit, better }: Metric): string[] {
@@ -35,14 +49,16 @@ function heading({ name, unit, better }: Metric): string[] {
 }
 
 function columns(metric: Metric, row: Row | undefined): string[] {
-  const texts = cells(row)
+  const texts = cells(metric, row)
   return metric.better === null ? texts.slice(0, 1) : texts
 }
 
-function cells(row: Row | undefined): string[] {
+function cells({ remark }: Metric, row: Row | undefined): string[] {
   if (!row) return ["-", "", ""]
   if (row.median === null || row.min === null || row.max === null) return ["FAILED", "", ""]
-  return [figure(row.median), `${figure(row.min)}..${figure(row.max)}`, ratio(row.ratioToHeddle)]
+  const word = remark?.(row.median) ?? null
+  const text = figure(row.median)
+  return [word === null ? text : `${word} ${text}`, `${figure(row.min)}..${figure(row.max)}`, ratio(row.ratioToHeddle)]
 }
 
 /** What the figures are worth: machine, versions, and all that is not in the tables. */

@@ -1,5 +1,7 @@
-import { FanoutScenario } from "./fanout.ts"
-import { LatencyScenario } from "./latency.ts"
+import { ApiClosedScenario } from "./api-closed.ts"
+import { ApiOpenScenario } from "./api-open.ts"
+import { FanoutScenario, fabricThroughput } from "./fanout.ts"
+import { fabricLatency, LatencyScenario } from "./latency.ts"
 import { MemoryScenario } from "./memory.ts"
 import type { Scenario } from "./scenario.ts"
 import { StartupScenario } from "./startup.ts"
@@ -15,6 +17,10 @@ export function allScenarios(): Scenario[] {
     new LatencyScenario("ipc"),
     new LatencyScenario("inproc"),
     new FanoutScenario(),
+    fabricThroughput(),
+    fabricLatency(),
+    new ApiClosedScenario(),
+    new ApiOpenScenario(),
     new SubjectsScenario(),
     new MemoryScenario(),
     new StartupScenario(),

@@ -13,7 +13,7 @@ const TAIL: Metric = { name: "p99", unit: "us", better: "lower", plotted: false 
 /** Every round trip of a round is kept in memory, four octets each. */
 const MOST_TRIPS = 5_000_000
 
-/** REQ/REP there and back with one request outstanding; each round trip is timed by itself. */
+/** There and back with one request outstanding; each round trip is timed by itself. */
 export class LatencyScenario implements Scenario {
   readonly name: string
   readonly about: string
@@ -21,10 +21,10 @@ export class LatencyScenario implements Scenario {
   readonly metrics = [MEDIAN, TAIL]
   private readonly place: Place
 
-  constructor(place: Place) {
+  constructor(place: Place, name = `${place}-lat`, what = "REQ to REP") {
     this.place = place
-    this.name = `${place}-lat`
-    this.about = `round trip, REQ to REP, ${place === "inproc" ? "one process" : `two processes over ${place}`}`
+    this.name = name
+    this.about = `round trip, ${what}, ${place === "inproc" ? "one process" : `two processes over ${place}`}`
   }
 
   sizes(settings: Settings): readonly number[] {
@@ -48,6 +48,11 @@ export class LatencyScenario implements Scenario {
       return { p50: Number(p50), p99: Number(p99) }
     })
   }
+}
+
+/** Requests by subject, beside those of NATS and of HTTP/1.1. */
+export function fabricLatency(): Scenario {
+  return new LatencyScenario("tcp", "fabric-lat", "one request by subject and its reply")
 }
 
 async function inside(who: Contestant, values: Values): Promise<Result> {

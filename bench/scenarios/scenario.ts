@@ -8,6 +8,8 @@ export interface Metric {
   readonly better: "higher" | "lower" | null
   /** Is it worth a panel in the plot? */
   readonly plotted: boolean
+  /** A word beside the figure in tables, where it needs one. */
+  readonly remark?: (value: number) => string | null
 }
 
 /** Metric name to figure. A metric that a round could not measure is left out. */
@@ -24,8 +26,10 @@ export interface Scenario {
   /** One line for people: what is measured. */
   readonly about: string
   /** What the figure in the column `size` counts. */
-  readonly sizeUnit: "bytes" | "subscriptions" | "connections" | "imports"
+  readonly sizeUnit: "bytes" | "subscriptions" | "connections" | "imports" | "outstanding" | "requests/s"
   readonly metrics: readonly Metric[]
+  /** Paragraphs for those who do not know how to read the figures. */
+  readonly explanation?: readonly string[]
   sizes(settings: Settings): readonly number[]
   rounds(settings: Settings): number
   /** Starts what stays up between rounds and finds out how much a round is. Rejects when that fails. */

@@ -1,3 +1,5 @@
+import { xorshift32 } from "../random.ts"
+
 const REGIONS = ["af", "as", "au", "ca", "eu", "na", "sa", "us"]
 
 /**
@@ -10,13 +12,6 @@ export function topic(index: number, wanted = true): string {
 
 /** `count` random topics of `topics`, with repeats. The same list in every run. */
 export function randomTopics(topics: number, count: number, wanted: boolean): Buffer[] {
-  // xorshift32: enough to visit a table without order.
-  let state = 2463534242
-  const below = (limit: number) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % limit
-  }
-  return Array.from({ length: count }, () => Buffer.from(topic(below(topics), wanted)))
+  const next = xorshift32(2463534242)
+  return Array.from({ length: count }, () => Buffer.from(topic(next() % topics, wanted)))
 }

@@ -55,6 +55,33 @@ describe("npm run bench", () => {
     for (const text of ["heddle (consume)", "fanout: sender cpu", "64 B"]) assert.ok(picture.includes(text), text)
   })
 
+  it("calls a service in closed and open loops, and writes a page", async () => {
+    const json = join(folder, "api.json")
+    const html = join(folder, "api.html")
+    const short = ["--rates", "300", "--rounds", "1", "--seconds", "0.1", "--peers", "http1,http2,grpc,ws"]
+    const { stdout } = await run(process.execPath, [program, "api", ...short, "--json", json, "--html", html])
+    const { header, rows } = JSON.parse(readFileSync(json, "utf8")) as Report
+    assert.deepEqual(header.failures, [])
+    for (const peer of ["http1", "http2", "grpc", "ws"]) {
+      const found = rows.filter(row => row.peer === peer)
+      assert.deepEqual(
+        found.map(row => `${row.scenario} ${row.size} ${row.metric}`),
+        [
+          ...[1, 100].flatMap(size => ["requests", "p50", "cpu", "wire"].map(name => `api-closed ${size} ${name}`)),
+          ...["p50", "p99", "p99.9", "service cpu", "reached", "lost", "sent late (p99)"].map(
+            name => `api-open 300 ${name}`,
+          ),
+        ],
+      )
+      for (const { metric, median } of found) {
+        if (metric === "lost") assert.equal(median, 0)
+        else assert.ok(median !== null && median > 0, `${peer} ${metric}: ${median}`)
+      }
+    }
+    assert.match(stdout, /api-open: the same service/)
+    assert.match(readFileSync(html, "utf8"), /^<!doctype html>[\s\S]*<\/html>\n$/)
+  })
+
   it("refuses what it does not know", async () => {
     const failing = (...args: string[]) => run(process.execPath, [program, ...args])
     await assert.rejects(failing("warp"), /Allowed choices are tcp-thr/)

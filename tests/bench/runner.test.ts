@@ -15,6 +15,7 @@ const SETTINGS: Settings = {
   peers: null,
   subscriptions: null,
   connections: null,
+  rates: null,
   seconds: 1,
 }
 

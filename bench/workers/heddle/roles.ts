@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { root } from "../../paths.ts"
 import type { Arguments } from "../../task.ts"
+import { apiRoles } from "../api/roles.ts"
 import type { Parent, Roles } from "../parent.ts"
+import { fabricReceive, fabricReplies, fabricRequests, fabricSend } from "./fabric-roles.ts"
 import { idle } from "./idle.ts"
 import { fanReceive, fanSend, subjectsReceive, subjectsSend } from "./pubsub.ts"
 import { replies, requestInside, requests } from "./reqrep.ts"
+import { event, request } from "./stock.ts"
 import { streamInside, streamReceive, streamSend } from "./stream.ts"
 
 async function hello(_task: Arguments, parent: Parent): Promise<void> {
@@ -13,17 +16,25 @@ async function hello(_task: Arguments, parent: Parent): Promise<void> {
   parent.result({ version })
 }
 
+type Play = (task: Arguments, parent: Parent) => Promise<void>
+
+/** The same role with a fabric or with sockets, as the way of the task says. */
+function either(fabric: Play, sockets: Play): Play {
+  return (task, parent) => (task.text("way") === "fabric" ? fabric : sockets)(task, parent)
+}
+
 export const roles: Roles = {
   hello,
   "stream-send": streamSend,
   "stream-receive": streamReceive,
   "stream-inside": streamInside,
-  reply: replies,
-  request: requests,
+  reply: either(fabricReplies, replies),
+  request: either(fabricRequests, requests),
   "request-inside": requestInside,
-  "fan-send": fanSend,
-  "fan-receive": fanReceive,
+  "fan-send": either(fabricSend, fanSend),
+  "fan-receive": either(fabricReceive, fanReceive),
   "subjects-send": subjectsSend,
   "subjects-receive": subjectsReceive,
   idle,
+  ...apiRoles(task => (task.text("way") === "event" ? event : request)),
 }

@@ -1,0 +1,112 @@
+import { constants, promises as fs } from "node:fs"
+import net from "node:net"
+import path from "node:path"
+import { isNodeId, readAnnouncement } from "./announcement.ts"
+import type { Announcement } from "./discovery.ts"
+
+/** Bytes. Sixteen endpoints of 300 characters fit. */
+const MAX_SIZE = 16 * 1024
+
+/**
+ * The files of a node in the folder of its fabric. The socket is there before the announcement, and goes before it: an
+ * announcement without a socket is that of a node which is gone.
+ */
+export const SUFFIXES = { socket: ".sock", announcement: ".json", unfinished: ".tmp" } as const
+
+export interface Entry extends Announcement {
+  /** A hint only: containers that share the folder count processes for themselves. */
+  readonly pid: number
+}
+
+/** The node that a file belongs to, null for any other file. Node ids are never used again, so the name is the identity. */
+export function nodeOf(file: string): string | null {
+  const { name, ext } = path.parse(file)
+  return (Object.values(SUFFIXES) as string[]).includes(ext) && isNodeId(name) ? name : null
+}
+
+/** Reads an announcement; "gone" when it is not there, an Error that says what is wrong with it. */
+export async function readEntry(folder: string, node: string, fabric: string): Promise<Entry | "gone" | Error> {
+  let text: string
+  try {
+    text = await readBounded(path.join(folder, node + SUFFIXES.announcement))
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "gone" : (error as Error)
+  }
+  const found = readAnnouncement(text)
+  if (typeof found === "string") return new Error(found)
+  if (found.node !== node) return new Error(`it announces another node, ${found.node}`)
+  if (found.fabric !== fabric) return new Error("it announces a node of another fabric")
+  const { pid } = JSON.parse(text) as { pid?: unknown }
+  const here = found.endpoints.map(one => endpointHere(folder, node, one))
+  return { ...found, endpoints: here, pid: typeof pid === "number" && Number.isInteger(pid) && pid > 0 ? pid : 0 }
+}
+
+/** Containers may see the shared folder under another path than the node that wrote its own. */
+function endpointHere(folder: string, node: string, endpoint: string): string {
+  const file = node + SUFFIXES.socket
+  return endpoint.startsWith("ipc://") && endpoint.endsWith(`/${file}`) ? `ipc://${path.join(folder, file)}` : endpoint
+}
+
+async function readBounded(file: string): Promise<string> {
+  // Not to be led elsewhere by a link, nor to wait for a writer of a pipe.
+  const handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    if (!(await handle.stat()).isFile()) throw new Error("it is no ordinary file")
+    const bytes = Buffer.alloc(MAX_SIZE + 1)
+    let length = 0
+    while (length < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    if (length > MAX_SIZE) throw new Error(`it has more than ${MAX_SIZE} bytes`)
+    return bytes.toString("utf8", 0, length)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Readers see the whole of it or nothing. */
+export async function writeEntry(folder: string, entry: Entry): Promise<void> {
+  const unfinished = path.join(folder, entry.node + SUFFIXES.unfinished)
+  const { fabric, node, name, endpoints, pid } = entry
+  await fs.writeFile(unfinished, `${JSON.stringify({ fabric, node, name, endpoints, pid })}\n`, { mode: 0o600 })
+  await fs.rename(unfinished, path.join(folder, node + SUFFIXES.announcement))
+}
+
+/** The socket first: see SUFFIXES. */
+export async function removeEntry(folder: string, node: string): Promise<void> {
+  for (const suffix of [SUFFIXES.socket, SUFFIXES.unfinished, SUFFIXES.announcement]) {
+    await fs.rm(path.join(folder, node + suffix), { force: true })
+  }
+}
+
+/**
+ * Whether anybody listens at the node's socket. "stale": there is a socket that refuses, its process is gone, for the
+ * system closes all that a process listens at; "none": no socket. A process that is busy or halted still listens.
+ */
+export function probe(folder: string, node: string): Promise<"listens" | "stale" | "none"> {
+  return new Promise(resolve => {
+    const connection = net.connect({ path: path.join(folder, node + SUFFIXES.socket) })
+    connection.once("connect", () => {
+      connection.destroy()
+      resolve("listens")
+    })
+    connection.once("error", ({ code }: NodeJS.ErrnoException) => {
+      // Whatever else it may be (a full backlog, no descriptors left) proves nothing.
+      resolve(code === "ECONNREFUSED" ? "stale" : code === "ENOENT" ? "none" : "listens")
+    })
+  })
+}
+
+/** Whether a process of that number is there, as far as we can see. */
+export function processSeen(pid: number): boolean {
+  if (pid === 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Somebody else's process may have the number.
+    return (error as NodeJS.ErrnoException).code === "EPERM"
+  }
+}

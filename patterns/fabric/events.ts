@@ -1,0 +1,44 @@
+import type { HeddleError } from "../../core/errors.ts"
+
+/** Another node, as events and `fabric.peers` show it. */
+export interface PeerName {
+  readonly node: string
+  readonly name: string
+}
+
+/** What happens in a fabric, as this node sees it; a union by `type`. */
+export type FabricEvent =
+  /** A node can be talked to; again after a `leave` if it was taken for dead and was not. */
+  | { readonly type: "join"; readonly peer: PeerName }
+  /** A node has left in order, or is dead. */
+  | { readonly type: "leave"; readonly peer: PeerName; readonly why: "left" | "dead" }
+  /** The connection with a node is there (again), or has broken: within the resume window nothing is lost. */
+  | { readonly type: "up"; readonly peer: PeerName }
+  | { readonly type: "down"; readonly peer: PeerName; readonly error?: HeddleError }
+  /** A node does not answer; if it goes on so, it counts as dead. */
+  | { readonly type: "suspect"; readonly peer: PeerName }
+  | { readonly type: "recover"; readonly peer: PeerName }
+  /** Messages of that node are missing: the link was away for longer than its window. Null = nobody knows how many. */
+  | { readonly type: "gap"; readonly peer: PeerName; readonly missing: number | null }
+  /** Messages were dropped. `where`: by this node's subscriptions, or on the way to that peer, or by that peer on the way here. */
+  | {
+      readonly type: "drop"
+      readonly where: "here" | "sending" | "peer"
+      readonly peer: PeerName | null
+      readonly pattern: string
+      readonly reason: "full" | "conflated" | "stale" | "malformed"
+      count: number
+    }
+  /** A handler of this node threw, or its promise was rejected. */
+  | { readonly type: "error"; readonly subject: string; readonly error: unknown }
+  /** A task goes round again, or has failed for good. */
+  | {
+      readonly type: "task"
+      readonly subject: string
+      readonly deliveries: number
+      readonly again: boolean
+      readonly error: HeddleError
+    }
+  /** Something to know that ends nothing: a peer that was refused, a folder that cannot be watched. */
+  | { readonly type: "warning"; readonly error: HeddleError }
+  | { readonly type: "end" }

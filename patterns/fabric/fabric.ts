@@ -1,0 +1,637 @@
+import { closedError, HeddleError } from "../../core/errors.ts"
+import { hold, release } from "../../core/keep-alive.ts"
+import type { Observer } from "../../core/observer.ts"
+import { checkGroup, checkPattern } from "../../core/subject.ts"
+import type { LanePolicy, PolicyName } from "./backlog.ts"
+import type { FabricEvent } from "./events.ts"
+import { Keeper, type KeepOptions } from "./history.ts"
+import { type InterestSpec, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
+import { NETWORK, SAME_HOST } from "./link/link.ts"
+import { LEAVING, NOTICE } from "./link/records.ts"
+import { writeNumbers } from "./link/write.ts"
+import type { FabricMessage } from "./message.ts"
+import type { Node } from "./node.ts"
+import { whole } from "./options.ts"
+import type { PublishOptions } from "./publishing.ts"
+import { noResponders } from "./requests/failures.ts"
+import { Replies } from "./requests/replies.ts"
+import type { RequestMessage } from "./requests/request-message.ts"
+import { Service, type ServiceHandler } from "./requests/service.ts"
+import { type FabricStats, statsOf } from "./statistics.ts"
+import { type Handler, Subscription } from "./subscription.ts"
+import type { Task } from "./tasks/tasks.ts"
+import { type TaskHandler, Worker } from "./tasks/worker.ts"
+import type { PublishResult } from "./topics.ts"
+import type {
+  KnownPattern,
+  KnownSubject,
+  PatternPayload,
+  PayloadOf,
+  ReplyOf,
+  RequestOf,
+  Subjects,
+  Untyped,
+} from "./typed-subjects.ts"
+
+export interface SubscribeOptions {
+  /** Queue group: each message goes to one member of all that have this name. */
+  queue?: string
+  /** What happens when messages come faster than they are handled. Default "drop-new". */
+  policy?: PolicyName
+  /** Messages that may wait, here and at each publisher. Default: the fabric's `highWaterMark`. */
+  limit?: number
+  /** For the policy "keep-last": newest messages kept for each subject. Default 1. */
+  keep?: number
+  /** Milliseconds that a message may wait; older ones are dropped. Default 0: any. */
+  ttl?: number
+  /** What publishers have kept (`fabric.keep`) comes first: the last message of each subject, or so many. Default none. */
+  history?: "last" | number
+  /** Handlers that return promises: so many at a time; others wait. Default 1: in order. */
+  concurrency?: number
+  /** Ends by itself after so many messages. Default 0: never. */
+  max?: number
+}
+
+export interface ServeOptions {
+  /** Queue group: `requestMany` asks one member of each. Default: none, every server is asked. */
+  queue?: string
+  /** Handlers at a time; 0 = no limit. Default 0. */
+  concurrency?: number
+  /** Requests that may wait for the handler; more are refused with EBUSY. Default 1,000. */
+  limit?: number
+}
+
+export interface WorkOptions {
+  /** Handlers at a time. Default 1. */
+  concurrency?: number
+  /** Tasks that may be under way besides, so that the worker never waits for the next. Default 1. */
+  prefetch?: number
+}
+
+export interface PushOptions extends PublishOptions {
+  /** Times that a task is given to a worker before it counts as failed. Default 5. */
+  maxDeliveries?: number
+  /** Milliseconds to wait for room among the tasks that are not done. Default: as long as it takes. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+export interface SendOptions extends PublishOptions {
+  /** Milliseconds to wait for room. Default: as long as it takes. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+export interface RequestOptions extends PublishOptions {
+  /** Milliseconds; the server hears of it. Default: the fabric's `timeout`. */
+  timeout?: number
+  /** Cancels the request, here and at the server. */
+  signal?: AbortSignal
+}
+
+export interface RequestManyOptions extends RequestOptions {
+  /** Replies at most. Default 0: as many as come. */
+  max?: number
+  /** Milliseconds in all. Default: `timeout`. */
+  wait?: number
+  /** Milliseconds after a reply within which the next must come. Default 0: no limit. */
+  stall?: number
+  /** True for a reply that says that it was the last; it is not handed out. */
+  sentinel?: (message: FabricMessage<Untyped>) => boolean
+}
+
+export interface ReadyWish {
+  /** Subscribers (or servers, workers) of this subject are waited for. */
+  subject?: string
+  /** Subscriptions that must match, those of this node included. Default 1 when a subject is given and nothing else. */
+  subscribers?: number
+  servers?: number
+  workers?: number
+  /** Nodes that must be linked. */
+  peers?: number
+  /** Milliseconds; rejects with ETIMEDOUT. Default: waits as long as it takes. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+/** Another node, as `fabric.peers` shows it. */
+export interface PeerView {
+  readonly node: string
+  readonly name: string
+  /** `up` = connected; `down` = its connection broke, and messages are kept; `lapsed` = for so long that they are counted only. */
+  readonly state: "up" | "down" | "lapsed"
+  readonly member: "alive" | "suspect" | "dead" | "left"
+  readonly distance: "process" | "host" | "network"
+  readonly address: string
+  readonly endpoints: readonly string[]
+  readonly pid: number
+  /** Subscriptions, services and workers that it has announced. */
+  readonly interests: number
+  /** Milliseconds since the link was first made. */
+  readonly age: number
+}
+
+let nextInterest = 1
+
+/**
+ * A process's place in a fabric: `join` makes it. All methods may be called at any time, also from handlers. Methods that
+ * return promises reject with EBADF once the fabric is closed; others throw it.
+ */
+export class Fabric<S extends object = Subjects> {
+  private readonly node: Node
+  private readonly bound: readonly string[]
+  private draining: Promise<void> | null = null
+  private closing: Promise<void> | null = null
+
+  /** @internal */
+  constructor(node: Node, bound: readonly string[]) {
+    this.node = node
+    this.bound = bound
+  }
+
+  /** Of the fabric, as given to `join`. */
+  get fabric(): string {
+    return this.node.fabric
+  }
+
+  /** Of this node, for people. */
+  get name(): string {
+    return this.node.name
+  }
+
+  /** Of this node, new for each `join`. */
+  get id(): string {
+    return this.node.id
+  }
+
+  /** Where this node listens. */
+  get endpoints(): readonly string[] {
+    return this.bound
+  }
+
+  get closed(): boolean {
+    return this.closing !== null
+  }
+
+  /** What happens, by `on` or as an async iterator; see `FabricEvent`. */
+  get events(): Observer<FabricEvent> {
+    return this.node.events
+  }
+
+  /** The other nodes that are known. */
+  get peers(): PeerView[] {
+    const now = performance.now()
+    return [...this.node.peers.links.values()].map(link => ({
+      node: link.node,
+      name: link.name,
+      state: link.up ? "up" : link.lapsed ? "lapsed" : "down",
+      member: this.node.peers.membership.stateOf(link.node) ?? "alive",
+      distance: link.distance === NETWORK ? "network" : link.distance === SAME_HOST ? "host" : "process",
+      address: link.connection?.peer.address ?? "",
+      endpoints: link.info.endpoints,
+      pid: link.info.pid,
+      interests: link.interests.size,
+      age: now - link.since,
+    }))
+  }
+
+  /** Counters since `join`, in all, by peer and by subject. */
+  stats(): FabricStats {
+    return statsOf(this.node)
+  }
+
+  /**
+   * Sends a message to everybody who wants the subject; never waits. The result says how many nodes it was queued for, and whether
+   * any had to drop. Memory given as bytes must not be changed afterwards. Throws EINVAL for an invalid subject or a value that
+   * cannot be serialised, EMSGSIZE, ERR_VALIDATION.
+   */
+  publish<P extends string>(subject: P, data: PayloadOf<S, P>, options?: PublishOptions): PublishResult {
+    this.mustBeOpen()
+    return this.node.publishing.publish(subject, data, options)
+  }
+
+  /**
+   * `publish` that waits while a subscription with the policy "block" is full. Rejects with ETIMEDOUT or ECANCELED when nothing
+   * was sent; otherwise as `publish` throws.
+   */
+  async send<P extends string>(subject: P, data: PayloadOf<S, P>, options: SendOptions = {}): Promise<PublishResult> {
+    this.mustBeOpen()
+    const { publishing } = this.node
+    const first = publishing.publish(subject, data, options)
+    if (first.taken) return first
+    return this.waitFor(`send to ${subject}`, options, stopWaiting => {
+      const result = publishing.publish(subject, data, options)
+      return result.taken ? result : publishing.whenRoom(stopWaiting)
+    })
+  }
+
+  /**
+   * Gets what is published to subjects that match. With a handler, messages are handled in order; without, the subscription is an async
+   * iterator. Throws EINVAL for an invalid pattern or option.
+   */
+  subscribe<P extends string>(
+    pattern: P & KnownPattern<S, P>,
+    options?: SubscribeOptions,
+  ): Subscription<PatternPayload<S, P>>
+  subscribe<P extends string>(
+    pattern: P & KnownPattern<S, P>,
+    handler: Handler<PatternPayload<S, P>>,
+    options?: SubscribeOptions,
+  ): Subscription<PatternPayload<S, P>>
+  subscribe<P extends string>(
+    pattern: P,
+    handlerOrOptions?: Handler<PatternPayload<S, P>> | SubscribeOptions,
+    more?: SubscribeOptions,
+  ): Subscription<PatternPayload<S, P>> {
+    this.mustBeOpen()
+    const handler = typeof handlerOrOptions === "function" ? handlerOrOptions : null
+    const options = (handler === null ? (handlerOrOptions as SubscribeOptions | undefined) : more) ?? {}
+    checkPattern(pattern)
+    const policy = this.policyOf(options)
+    const history = options.history === "last" ? 1 : whole("history", options.history, 0, 0)
+    const group = options.queue ?? ""
+    if (group !== "" || options.queue !== undefined) {
+      checkGroup(group)
+      if (history > 0)
+        throw new HeddleError(
+          "EINVAL",
+          "Invalid argument: a member of a queue group cannot ask for history: it would get what others have done",
+        )
+    }
+    const spec: InterestSpec = {
+      id: nextInterest++,
+      kind: group === "" ? SUBSCRIBE : QUEUE,
+      pattern,
+      group,
+      targeted: policy.policy === "block" || history > 0,
+      policy,
+      history,
+      capacity: group === "" ? 1 : whole("concurrency", options.concurrency, 1, 1),
+    }
+    const concurrency = whole("concurrency", options.concurrency, 1, 1)
+    const most = whole("max", options.max, 0, 0)
+    const subscription = new Subscription<PatternPayload<S, P>>(this.node, spec, handler, concurrency, most)
+    if (history > 0) this.node.publishing.replayLocally(subscription)
+    this.node.add(subscription)
+    return subscription
+  }
+
+  /**
+   * Asks one server of the subject: the one with the least to do, the nearer one if it hardly matters. Rejects with ERR_NO_RESPONDERS at once when nobody
+   * serves it, ERR_REMOTE (`RemoteError`) when the handler threw, ETIMEDOUT, ECANCELED, EBUSY (the server has too many waiting),
+   * ECONNRESET (the server is gone).
+   */
+  request<P extends string>(
+    subject: P & KnownSubject<S, P>,
+    data: RequestOf<S, P>,
+    options: RequestOptions = {},
+  ): Promise<FabricMessage<ReplyOf<S, P>>> {
+    try {
+      this.mustBeOpen()
+      const topic = this.node.topics.of(subject)
+      const parcel = this.parcel(subject, data, options)
+      const limits = { timeout: this.timeoutOf(options), signal: options.signal }
+      return this.node.requests.request(topic, parcel, limits) as Promise<FabricMessage<ReplyOf<S, P>>>
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Asks every server of the subject, one of each queue group, and gives the replies as they come. It ends after `max` replies, after `wait` or
+   * `stall` milliseconds, with a `sentinel`, or when all have answered. Errors of single servers are passed over unless all fail.
+   */
+  requestMany<P extends string>(
+    subject: P & KnownSubject<S, P>,
+    data: RequestOf<S, P>,
+    options: RequestManyOptions = {},
+  ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
+    this.mustBeOpen()
+    const members = this.node.oneOfEachGroup(this.node.topics.of(subject).services)
+    return this.replies(subject, data, members, options, false) as AsyncIterableIterator<
+      FabricMessage<ReplyOf<S, P>>,
+      undefined
+    >
+  }
+
+  /** Asks one server, whose handler answers with many messages (a generator). Errors of the server end the iteration. */
+  stream<P extends string>(
+    subject: P & KnownSubject<S, P>,
+    data: RequestOf<S, P>,
+    options: RequestManyOptions = {},
+  ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
+    this.mustBeOpen()
+    const member = this.node.choose(this.node.topics.of(subject).services)
+    return this.replies(subject, data, member === null ? [] : [member], options, true) as AsyncIterableIterator<
+      FabricMessage<ReplyOf<S, P>>,
+      undefined
+    >
+  }
+
+  /**
+   * Answers requests. The handler gives back a value, a promise, or a generator for a stream of replies; what it throws arrives
+   * as a `RemoteError`. Throws EINVAL.
+   */
+  serve<P extends string>(
+    subject: P & KnownPattern<S, P>,
+    handler: ServiceHandler<PatternPayload<S, P>, unknown>,
+    options: ServeOptions = {},
+  ): Service {
+    this.mustBeOpen()
+    checkPattern(subject)
+    if (typeof handler !== "function")
+      throw new HeddleError("EINVAL", `Invalid argument: serve("${subject}") needs a handler`)
+    const group = options.queue ?? ""
+    if (options.queue !== undefined) checkGroup(group)
+    const concurrency = whole("concurrency", options.concurrency, 0, 0)
+    const limit = whole("limit", options.limit, 1_000, 0)
+    const spec = this.wish(SERVE, subject, group, Math.max(1, concurrency))
+    const service = new Service(this.node, spec, handler as ServiceHandler<unknown, unknown>, concurrency, limit)
+    this.node.add(service)
+    return service
+  }
+
+  /**
+   * Queues a task for the workers of the subject; it waits here when there is none. Resolves when it is queued, at once unless there are
+   * `maxTasks` already; `task.done()` resolves when a worker has done it. Tasks are delivered at least once, and are lost
+   * when this process dies.
+   */
+  async push<P extends string>(subject: P, data: PayloadOf<S, P>, options: PushOptions = {}): Promise<Task> {
+    this.mustBeOpen()
+    const { tasks, topics } = this.node
+    topics.of(subject)
+    const parcel = this.parcel(subject, data, options)
+    const deliveries = whole("maxDeliveries", options.maxDeliveries, 5, 1)
+    const first = tasks.tryPush(subject, parcel, deliveries)
+    if (first !== null) return first
+    return this.waitFor(`push to ${subject}`, options, again => {
+      const task = tasks.tryPush(subject, parcel, deliveries)
+      return task ?? tasks.whenRoom({ go: again, fail: again })
+    })
+  }
+
+  /** Does tasks of the subject: each is acknowledged when the handler is through, and goes to another worker when it throws. Throws EINVAL. */
+  work<P extends string>(
+    subject: P & KnownPattern<S, P>,
+    handler: TaskHandler<PatternPayload<S, P>>,
+    options: WorkOptions = {},
+  ): Worker {
+    this.mustBeOpen()
+    checkPattern(subject)
+    if (typeof handler !== "function")
+      throw new HeddleError("EINVAL", `Invalid argument: work("${subject}") needs a handler`)
+    const concurrency = whole("concurrency", options.concurrency, 1, 1)
+    const prefetch = whole("prefetch", options.prefetch, 1, 0)
+    const worker = new Worker(
+      this.node,
+      this.wish(WORK, subject, "", concurrency + prefetch),
+      handler as TaskHandler<unknown>,
+      concurrency,
+    )
+    this.node.add(worker)
+    return worker
+  }
+
+  /** Keeps the last messages published here to subjects that match, for subscribers with the option `history`. Returns how to stop. Throws EINVAL. */
+  keep(pattern: string, options: KeepOptions = {}): Keeper & Disposable {
+    this.mustBeOpen()
+    checkPattern(pattern)
+    const keeper = new Keeper(pattern, options)
+    const { topics } = this.node
+    topics.keepers.add(pattern, keeper)
+    topics.keepersChanged()
+    return Object.assign(keeper, {
+      [Symbol.dispose]: () => {
+        topics.keepers.remove(pattern, keeper)
+        topics.keepersChanged()
+      },
+    })
+  }
+
+  /** Resolves when what was asked for is there: so many subscribers, servers or workers of a subject, or peers. */
+  async ready(wish: ReadyWish): Promise<void> {
+    this.mustBeOpen()
+    const { subject, subscribers, servers, workers, peers, timeout, signal } = wish
+    const wanted = {
+      subscribers: subscribers ?? (subject !== undefined && servers === undefined && workers === undefined ? 1 : 0),
+      servers: servers ?? 0,
+      workers: workers ?? 0,
+      peers: peers ?? 0,
+    }
+    const count = (): typeof wanted => ({
+      ...(subject === undefined ? { subscribers: 0, servers: 0, workers: 0 } : this.node.countTakers(subject)),
+      peers: this.node.peers.up().length,
+    })
+    const names = ["subscribers", "servers", "workers", "peers"] as const
+    hold()
+    try {
+      await this.node.until(
+        () => {
+          const have = count()
+          return names.every(name => have[name] >= wanted[name])
+        },
+        timeout,
+        signal,
+        () => {
+          const have = count()
+          const missing = names.filter(name => wanted[name] > 0).map(name => `${have[name]} of ${wanted[name]} ${name}`)
+          return `${missing.join(", ")}${subject === undefined ? "" : ` of ${subject}`}`
+        },
+      )
+    } finally {
+      release()
+    }
+  }
+
+  /** Resolves when all nodes that are linked now have taken what was published, requested and pushed here until now. */
+  async flush(): Promise<void> {
+    this.mustBeOpen()
+    hold()
+    try {
+      await this.node.sync()
+    } finally {
+      release()
+    }
+  }
+
+  /**
+   * Leaves in order: nothing new is taken, what has come is handled and answered, tasks and requests of this node are finished, everything
+   * published is delivered; then `close`. `timeout`: milliseconds after which it closes in any case, default 10,000.
+   */
+  drain({ timeout = 10_000 }: { timeout?: number } = {}): Promise<void> {
+    this.draining ??= this.leave(timeout)
+    return this.draining
+  }
+
+  /** Leaves now: peers are told, what is queued for them is sent if they take it. Resolves when nothing is left behind. */
+  close(): Promise<void> {
+    this.closing ??= this.end()
+    return this.closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private async leave(timeout: number): Promise<void> {
+    if (this.closed) return this.close()
+    const { node } = this
+    hold()
+    let timer: NodeJS.Timeout | undefined
+    try {
+      for (const link of node.peers.links.values()) writeNumbers(link.outgoing, NOTICE, [LEAVING])
+      const finished = (async () => {
+        await Promise.all([...node.wishes.takers()].map(taker => taker.drain()))
+        await node.tasks.idle()
+        await node.requests.idle()
+        await node.sync()
+      })()
+      const late = new Promise<void>(resolve => {
+        timer = setTimeout(resolve, timeout)
+      })
+      await Promise.race([finished, late])
+    } finally {
+      clearTimeout(timer)
+      release()
+    }
+    await this.close()
+  }
+
+  private async end(): Promise<void> {
+    const { node } = this
+    hold()
+    try {
+      for (const taker of [...node.wishes.takers()]) {
+        if (taker instanceof Subscription) taker.unsubscribe()
+        else taker.close()
+      }
+      node.requests.close()
+      node.tasks.close()
+      node.foreignClients?.close()
+      await node.peers.close()
+    } finally {
+      release()
+      node.emit({ type: "end" })
+      node.wake()
+      node.publishing.wake()
+    }
+  }
+
+  private replies(
+    subject: string,
+    data: unknown,
+    members: Parameters<Node["oneOfEachGroup"]>[0],
+    options: RequestManyOptions,
+    strict: boolean,
+  ): AsyncIterableIterator<FabricMessage, undefined> {
+    if (members.length === 0) return nobody(subject)
+    const topic = this.node.topics.of(subject)
+    const parcel = this.parcel(subject, data, options)
+    const limits = { timeout: whole("wait", options.wait, this.timeoutOf(options), 1), signal: options.signal }
+    const end = {
+      max: whole("max", options.max, 0, 0),
+      stall: whole("stall", options.stall, 0, 0),
+      sentinel: options.sentinel ?? null,
+      strict,
+    }
+    return new Replies(this.node.requests, topic, members, parcel, limits, end)
+  }
+
+  private parcel(subject: string, data: unknown, options: PublishOptions) {
+    const { schemas, publishing } = this.node
+    return publishing.parcelOf(schemas.size === 0 ? data : schemas.check(subject, data), options.codec, options.headers)
+  }
+
+  private timeoutOf(options: { timeout?: number }): number {
+    return options.timeout === undefined ? this.node.settings.timeout : whole("timeout", options.timeout, 0, 1)
+  }
+
+  private policyOf({ policy = "drop-new", limit, keep, ttl }: SubscribeOptions): LanePolicy {
+    if (!POLICIES.includes(policy)) {
+      throw new HeddleError(
+        "EINVAL",
+        `Invalid argument: policy is ${String(policy)}; it takes one of ${POLICIES.join(", ")}`,
+      )
+    }
+    return {
+      policy,
+      limit: whole("limit", limit, this.node.settings.highWaterMark, 1),
+      keep: whole("keep", keep, 1, 1),
+      ttl: whole("ttl", ttl, 0, 0),
+    }
+  }
+
+  private wish(kind: typeof SERVE | typeof WORK, pattern: string, group: string, capacity: number): InterestSpec {
+    return {
+      id: nextInterest++,
+      kind,
+      pattern,
+      group,
+      targeted: true,
+      policy: { policy: "drop-new", limit: 1, keep: 1, ttl: 0 },
+      history: 0,
+      capacity,
+    }
+  }
+
+  /** Tries again and again, as `attempt` arranges by what it returns instead of a result: how to stop waiting. */
+  private waitFor<T extends object>(
+    what: string,
+    { timeout, signal }: { timeout?: number; signal?: AbortSignal },
+    attempt: (again: () => void) => T | (() => void),
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      let stop: () => void = () => {}
+      const end = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener("abort", aborted)
+        stop()
+        release()
+      }
+      const fail = (error: unknown): void => {
+        end()
+        reject(error)
+      }
+      const aborted = (): void => fail(new HeddleError("ECANCELED", `${what} was cancelled`, { cause: signal?.reason }))
+      const again = (): void => {
+        if (this.closed) {
+          fail(closedError("Fabric"))
+          return
+        }
+        try {
+          const result = attempt(again)
+          if (typeof result === "function") stop = result as () => void
+          else {
+            end()
+            resolve(result)
+          }
+        } catch (error) {
+          fail(error)
+        }
+      }
+      hold()
+      if (timeout !== undefined) {
+        timer = setTimeout(() => fail(new HeddleError("ETIMEDOUT", `${what}: no room within ${timeout} ms`)), timeout)
+      }
+      if (signal?.aborted === true) aborted()
+      else {
+        signal?.addEventListener("abort", aborted, { once: true })
+        again()
+      }
+    })
+  }
+
+  private mustBeOpen(): void {
+    if (this.closing !== null || this.draining !== null) throw closedError("Fabric")
+  }
+}
+
+const POLICIES: readonly PolicyName[] = ["block", "drop-new", "drop-old", "conflate", "keep-last"]
+
+// biome-ignore lint/correctness/useYield: it fails before there is anything to give
+async function* nobody(subject: string): AsyncGenerator<FabricMessage, undefined> {
+  throw noResponders(subject)
+}
+
+export type { RequestMessage }

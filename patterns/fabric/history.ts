@@ -1,0 +1,102 @@
+import { HeddleError } from "../../core/errors.ts"
+import { matches } from "../../core/subject.ts"
+import type { Parcel } from "./link/write.ts"
+import type { Topic } from "./topics.ts"
+
+export interface KeepOptions {
+  /** Newest messages kept for each subject. Default 1. */
+  last?: number
+  /** Subjects at most; the one that has been silent longest goes. Default 10,000. */
+  subjects?: number
+  /** Bytes of payload at most, all subjects together; the oldest messages go. Default 64 MiB. */
+  bytes?: number
+}
+
+/** One kept message. */
+export interface Kept {
+  readonly subject: string
+  readonly parcel: Parcel
+  /** Place in the publisher's order over all subjects. */
+  readonly order: number
+}
+
+const DEFAULTS = { last: 1, subjects: 10_000, bytes: 64 * 1024 * 1024 }
+
+/** What a publisher keeps of the subjects of one pattern, for subscribers that come late and ask for it. */
+export class Keeper {
+  readonly pattern: string
+  private readonly last: number
+  private readonly maxSubjects: number
+  private readonly maxBytes: number
+  private readonly bySubject = new Map<string, Kept[]>()
+  private held = 0
+  private order = 0
+
+  /** Throws EINVAL. */
+  constructor(pattern: string, options: KeepOptions = {}) {
+    for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
+      const value = options[name]
+      if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+        throw new HeddleError(
+          "EINVAL",
+          `Invalid argument: keep("${pattern}"): ${name} is ${String(value)}; it takes a whole number from 1`,
+        )
+      }
+    }
+    this.pattern = pattern
+    this.last = options.last ?? DEFAULTS.last
+    this.maxSubjects = options.subjects ?? DEFAULTS.subjects
+    this.maxBytes = options.bytes ?? DEFAULTS.bytes
+  }
+
+  /** Subjects of which something is kept. */
+  get subjects(): number {
+    return this.bySubject.size
+  }
+
+  get bytes(): number {
+    return this.held
+  }
+
+  store(topic: Topic, parcel: Parcel): void {
+    const { subject } = topic
+    let kept = this.bySubject.get(subject)
+    // The order of the Map is that of the last message: the first is the one that has been silent longest.
+    if (kept === undefined) kept = []
+    else this.bySubject.delete(subject)
+    this.bySubject.set(subject, kept)
+    // The caller may use its memory again; what is kept must not change.
+    const payload = Buffer.from(parcel.payload)
+    kept.push({ subject, parcel: { ...parcel, payload }, order: this.order++ })
+    this.held += payload.length
+    if (kept.length > this.last) this.held -= (kept.shift() as Kept).parcel.payload.length
+    if (this.bySubject.size > this.maxSubjects) this.forgetOldest()
+    while (this.held > this.maxBytes && this.bySubject.size > 1) this.forgetOldest()
+  }
+
+  /** The newest `most` of each subject that matches, oldest first over all. */
+  recall(pattern: string, most: number): Kept[] {
+    const found: Kept[] = []
+    for (const [subject, kept] of this.bySubject) {
+      if (matches(pattern, subject)) found.push(...kept.slice(-most))
+    }
+    return found.sort((a, b) => a.order - b.order)
+  }
+
+  /** Forgets what is kept of a subject, or of all. */
+  clear(subject?: string): void {
+    if (subject === undefined) {
+      this.bySubject.clear()
+      this.held = 0
+    } else if (this.bySubject.has(subject)) this.forget(subject)
+  }
+
+  private forgetOldest(): void {
+    this.forget(this.bySubject.keys().next().value as string)
+  }
+
+  private forget(subject: string): void {
+    for (const { parcel } of this.bySubject.get(subject) as Kept[]) this.held -= parcel.payload.length
+    this.bySubject.delete(subject)
+  }
+}

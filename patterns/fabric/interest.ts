@@ -1,0 +1,123 @@
+import { HeddleError } from "../../core/errors.ts"
+import { checkGroup } from "../../core/subject.ts"
+import { type Reader, varintSize, writeVarint } from "../../core/varint.ts"
+import { Lane, type LanePolicy, type PolicyName } from "./backlog.ts"
+import type { Link } from "./link/link.ts"
+import type { Outgoing } from "./link/outgoing.ts"
+import { INTEREST } from "./link/records.ts"
+import { readPattern } from "./link/subjects.ts"
+import { writeBytes } from "./link/write.ts"
+
+/** What somebody wants to get. */
+export const SUBSCRIBE = 0
+export const QUEUE = 1
+export const SERVE = 2
+export const WORK = 3
+export type InterestKind = 0 | 1 | 2 | 3
+
+/** Bit of the kind byte: messages name this interest, the receiver does not look for it by subject. */
+const TARGETED = 16
+
+const POLICIES: readonly PolicyName[] = ["drop-new", "drop-old", "conflate", "keep-last", "block"]
+
+/** What one subscription, service or worker asks of publishers. */
+export interface InterestSpec {
+  /** Unique in its node. */
+  readonly id: number
+  readonly kind: InterestKind
+  readonly pattern: string
+  /** Queue group; "" = none. */
+  readonly group: string
+  readonly targeted: boolean
+  readonly policy: LanePolicy
+  /** Kept messages a subject to be sent first; 0 = none. */
+  readonly history: number
+  /** Workers: tasks that it takes at a time. */
+  readonly capacity: number
+}
+
+/** The lane of an interest, for who hears of what was dropped. */
+export class InterestLane extends Lane {
+  readonly interest: Interest
+
+  constructor(interest: Interest) {
+    super(interest.spec.policy)
+    this.interest = interest
+  }
+}
+
+/** An interest as publishers keep it: the wish of a peer, or of this node itself. */
+export class Interest {
+  readonly spec: InterestSpec
+  /** Null: of this node. */
+  readonly link: Link | null
+  /** The object that serves it here; null for a peer's. */
+  readonly owner: unknown
+  readonly lane: InterestLane
+  /** Messages, requests or tasks given to it by this node and not done. */
+  outstanding = 0
+  /** Tasks and requests that it has from all others, as it last said. */
+  load = 0
+  /** The subscriber has asked to wait (policy "block"). */
+  paused = false
+
+  constructor(spec: InterestSpec, link: Link | null, owner: unknown) {
+    this.spec = spec
+    this.link = link
+    this.owner = owner
+    this.lane = new InterestLane(this)
+  }
+}
+
+export function writeInterest(out: Outgoing, spec: InterestSpec): void {
+  const pattern = Buffer.from(spec.pattern)
+  const group = Buffer.from(spec.group)
+  const { limit, keep, ttl } = spec.policy
+  const numbers = [spec.id, limit, keep, ttl, spec.history, spec.capacity]
+  let size = 3 + varintSize(pattern.length) + pattern.length + varintSize(group.length) + group.length
+  for (const number of numbers) size += varintSize(number)
+  let at = out.reserve(size)
+  const { buffer } = out
+  buffer[at++] = INTEREST
+  buffer[at++] = spec.kind | (spec.targeted ? TARGETED : 0)
+  buffer[at++] = POLICIES.indexOf(spec.policy.policy)
+  for (const number of numbers) at = writeVarint(number, buffer, at)
+  at = writeBytes(pattern, buffer, at)
+  writeBytes(group, buffer, at)
+}
+
+/** Throws EPROTO. */
+export function readInterest(reader: Reader): InterestSpec {
+  const flags = reader.byte()
+  const kind = (flags & 15) as InterestKind
+  const name = POLICIES[reader.byte()]
+  if (kind > WORK || name === undefined) throw new HeddleError("EPROTO", "The peer sent an interest of an unknown kind")
+  const [id, limit, keep, ttl, history, capacity] = [
+    reader.varint(),
+    reader.varint(),
+    reader.varint(),
+    reader.varint(),
+    reader.varint(),
+    reader.varint(),
+  ]
+  const pattern = readPattern(reader, reader.varint())
+  const group = reader.utf8(reader.varint())
+  if (group !== "") {
+    try {
+      checkGroup(group)
+    } catch (error) {
+      throw new HeddleError("EPROTO", "The peer sent an invalid queue group", { cause: error })
+    }
+  }
+  const policy = { policy: name, limit: Math.max(1, limit), keep: Math.max(1, keep), ttl }
+  return {
+    id,
+    kind,
+    pattern,
+    group,
+    targeted: (flags & TARGETED) !== 0,
+    policy,
+    history,
+    capacity: Math.max(1, capacity),
+  }
+}

@@ -1,0 +1,67 @@
+import { loadMsgpack } from "../../core/codecs/msgpack.ts"
+import type { Context } from "../../core/context.ts"
+import { HeddleError } from "../../core/errors.ts"
+import { hold, release } from "../../core/keep-alive.ts"
+import { directory } from "./discovery/directory.ts"
+import type { Discovery } from "./discovery/discovery.ts"
+import { Fabric } from "./fabric.ts"
+import { Node } from "./node.ts"
+import { checkFabricName, type JoinOptions } from "./options.ts"
+import type { Subjects } from "./typed-subjects.ts"
+import { programName } from "./whereabouts.ts"
+
+/** Where a node listens when neither the user nor discovery says so: a port of its own, not reachable from elsewhere. */
+const FALLBACK = "tcp://127.0.0.1:0"
+
+/**
+ * Makes this process a node of the fabric: it listens, finds the others, and resolves when all that were found are linked and their wishes
+ * known. `S` maps subject patterns to payload types. Rejects with EINVAL, and as `bind` and discovery do (EADDRINUSE,
+ * EACCES, ENAMETOOLONG...).
+ */
+export async function join<S extends object = Subjects>(
+  name: string,
+  options: JoinOptions & { context: Context },
+): Promise<Fabric<S>> {
+  checkFabricName(name)
+  hold()
+  try {
+    await loadMsgpack()
+    const node = new Node(name, (options.name ?? programName()).slice(0, 256), options.context, options)
+    const discovery = options.discovery ?? [directory()]
+    try {
+      const bound = await node.peers.start(
+        await listensOn(name, node.id, discovery, options.listen),
+        options.advertise,
+        discovery,
+      )
+      await node.sync()
+      return new Fabric<S>(node, bound)
+    } catch (error) {
+      await node.peers.close()
+      throw error
+    }
+  } finally {
+    release()
+  }
+}
+
+async function listensOn(
+  fabric: string,
+  node: string,
+  discovery: readonly Discovery[],
+  wish: string | readonly string[] | undefined,
+): Promise<readonly string[]> {
+  if (typeof wish === "string") return [wish]
+  if (wish !== undefined) {
+    if (!Array.isArray(wish))
+      throw new HeddleError("EINVAL", "Invalid argument: option listen takes an endpoint or a list of endpoints")
+    return wish
+  }
+  const wanted: string[] = []
+  for (const one of discovery) {
+    const endpoint = await one.endpoint?.(fabric, node)
+    if (typeof endpoint === "string") wanted.push(endpoint)
+  }
+  // Found by addresses alone: a port is needed besides a socket in a folder.
+  return wanted.length > 0 && discovery.every(one => one.endpoint !== undefined) ? wanted : [...wanted, FALLBACK]
+}

@@ -1,0 +1,332 @@
+import type { Codecs } from "../../../core/codec.ts"
+import type { Connection, ConnectionSink, Message } from "../../../core/contract.ts"
+import type { HeddleError } from "../../../core/errors.ts"
+import type { Reader } from "../../../core/varint.ts"
+import { varintSize, writeVarint } from "../../../core/varint.ts"
+import { Backlog, type Lane } from "../backlog.ts"
+import type { Interest } from "../interest.ts"
+import { Origin } from "../message.ts"
+import type { Topic } from "../topics.ts"
+import type { Introduction, Position } from "./hello.ts"
+import { Incoming, type IncomingSink, type NumberedSubject } from "./incoming.ts"
+import { Outgoing } from "./outgoing.ts"
+import { ACK, APART_FROM, GAP, MAX_SUBJECTS, MEMBERS, NOTICE, PUBLISH_MORE, STRUCTURES, SUBJECT } from "./records.ts"
+import { type Parcel, unnumbered, writeNamed, writeNumbers, writeRecord } from "./write.ts"
+
+/** Bytes after which a peer is told at once what has arrived: a fraction of any sensible window. */
+const ACK_BYTES = 128 * 1024
+
+/** A message that waits for room on a link. */
+export interface Waiting {
+  readonly topic: Topic
+  readonly parcel: Parcel
+  readonly targets: readonly number[]
+  readonly options: number
+}
+
+/** The node that a link belongs to. None of these may throw. */
+export interface LinkOwner {
+  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
+  /** May throw a HeddleError for what breaks the protocol. */
+  record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void
+  /** Notices of membership, as JSON. */
+  members(link: Link, text: string): void
+  connectionLost(link: Link, reason: Error | undefined): void
+  breach(link: Link, error: HeddleError): void
+  /** The window has room again. */
+  roomAgain(link: Link): void
+  /** A message that waited was dropped. */
+  dropped(link: Link, lane: Lane, waiting: Waiting, reason: "full" | "conflated" | "stale"): void
+  /** Something came that the peer shall hear of soon. */
+  ackLater(link: Link): void
+}
+
+/** How far away a peer is. */
+export const SAME_PROCESS = 0
+export const SAME_HOST = 1
+export const NETWORK = 2
+
+/** The pair of this node and another: one connection at a time, and what outlives it. */
+export class Link implements ConnectionSink, IncomingSink {
+  readonly node: string
+  /** As of the last connection. */
+  info: Introduction
+  readonly distance: 0 | 1 | 2
+  /** Names what we send; the peer says how much of it it has. */
+  readonly stream: string
+  private heardStream = ""
+  /** Connections so far; who began to dial before another came must not use what it learnt then. */
+  connections = 0
+  connection: Connection | null = null
+  /** We dialled the current or last connection. */
+  dialled = false
+  /** Gone for good: nothing is taken or delivered. */
+  ended = false
+  /** The resume window has passed: messages are counted, not kept. */
+  lapsed = false
+  /** Messages that the peer has missed, to be announced when it comes back. */
+  missed = 0
+  suspendedAt = 0
+  /** The peer says that it leaves: it takes nothing new. */
+  leaving = false
+  /** Bytes and messages over earlier sessions and connections. */
+  bytesIn = 0
+  bytesOut = 0
+  messagesIn = 0
+  messagesOut = 0
+  droppedMessages = 0
+  /** Messages dropped for interests of the peer, by number, of which it has not been told. */
+  readonly dropped = new Map<number, number>()
+  /** Round trip of the last probe in milliseconds; -1 = not measured yet. */
+  roundTrip = -1
+  readonly since = performance.now()
+  readonly outgoing: Outgoing
+  incoming: Incoming
+  readonly backlog: Backlog<Waiting>
+  /** What the peer wants of us. */
+  readonly interests = new Map<number, Interest>()
+  /** Requests and other work that wait for room; the node's own affair. */
+  readonly whenRoom = new Set<{ go(): void }>()
+  ackDue = false
+  /** A match of publishers includes this link (core/prefix-index.ts has the same idea). */
+  mark = 0
+  private readonly owner: LinkOwner
+  private readonly codecs: Codecs
+  private announced = new Uint32Array(MAX_SUBJECTS)
+  private structures = 0
+  private unacknowledged = 0
+
+  constructor(
+    owner: LinkOwner,
+    info: Introduction,
+    distance: 0 | 1 | 2,
+    codecs: Codecs,
+    window: number,
+    stream: string,
+  ) {
+    this.stream = stream
+    this.owner = owner
+    this.info = info
+    this.node = info.node
+    this.distance = distance
+    this.codecs = codecs
+    this.outgoing = new Outgoing(window, () => owner.roomAgain(this))
+    this.incoming = new Incoming(this, new Origin(info.node, info.name, codecs))
+    this.backlog = new Backlog((lane, waiting, reason) => owner.dropped(this, lane, waiting, reason))
+  }
+
+  get up(): boolean {
+    return this.connection !== null
+  }
+
+  get name(): string {
+    return this.info.name
+  }
+
+  get heard(): Position | null {
+    if (this.heardStream === "") return null
+    return { stream: this.heardStream, batches: this.incoming.batches, messages: this.incoming.messages }
+  }
+
+  // Sending
+
+  /** The usual message: everybody there who wants the subject. */
+  publish(topic: Topic, parcel: Parcel): void {
+    const { outgoing } = this
+    if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures) this.introduce(topic, parcel)
+    if (topic.id >= 0 && parcel.headers === null && parcel.payload.length <= APART_FROM && parcel.codecName === "") {
+      outgoing.publish(topic.id, parcel.codec, parcel.payload)
+    } else {
+      outgoing.messages++
+      writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, this.subjectOf(topic), parcel)
+    }
+  }
+
+  publishTo(topic: Topic, parcel: Parcel, options: number, targets: readonly number[]): void {
+    this.introduce(topic, parcel)
+    this.outgoing.messages++
+    writeRecord(this.outgoing, PUBLISH_MORE, options, NO_NUMBERS, this.subjectOf(topic), parcel, targets)
+  }
+
+  /** Any record with a subject or none and a payload. */
+  write(type: number, options: number, numbers: readonly number[], topic: Topic | null, parcel: Parcel): void {
+    if (topic !== null) this.introduce(topic, parcel)
+    else this.introduceStructures(parcel)
+    writeRecord(this.outgoing, type, options, numbers, topic === null ? null : this.subjectOf(topic), parcel)
+  }
+
+  /** What the peer must know before it can read a message. */
+  private introduce(topic: Topic, parcel: Parcel): void {
+    if (topic.id >= 0 && this.announced[topic.id] !== topic.epoch) {
+      this.announced[topic.id] = topic.epoch
+      writeNamed(this.outgoing, SUBJECT, topic.id, topic.bytes)
+    }
+    this.introduceStructures(parcel)
+  }
+
+  private introduceStructures(parcel: Parcel): void {
+    if (parcel.structures <= this.structures) return
+    const { shared } = this.codecs
+    const bytes = shared.structuresSince(this.structures)
+    this.structures = shared.version
+    const at = this.outgoing.reserve(1 + bytes.length)
+    this.outgoing.buffer[at] = STRUCTURES
+    this.outgoing.buffer.set(bytes, at + 1)
+  }
+
+  private subjectOf(topic: Topic): number | Buffer {
+    return topic.id >= 0 ? topic.id : topic.bytes
+  }
+
+  sendMembers(text: string): boolean {
+    if (this.connection === null) return false
+    this.connection.send([unnumbered(MEMBERS, Buffer.from(text))])
+    return true
+  }
+
+  sendAck(): void {
+    this.ackDue = false
+    this.unacknowledged = 0
+    if (this.connection === null) return
+    const { batches } = this.incoming
+    const body = Buffer.allocUnsafe(varintSize(batches))
+    writeVarint(batches, body, 0)
+    this.connection.send([unnumbered(ACK, body)])
+  }
+
+  // Life
+
+  /**
+   * A new connection. Each direction goes on where it stood if it can, otherwise it begins anew. True = the peer's
+   * direction is new: what it wanted before is forgotten. `freshOut`: ours is, and the peer must be told everything.
+   */
+  connect(connection: Connection, info: Introduction, dialled: boolean): { freshIn: boolean; freshOut: boolean } {
+    this.dropConnection()
+    this.connection = connection
+    this.info = info
+    this.dialled = dialled
+    this.leaving = false
+    this.connections++
+    const freshIn = info.stream !== this.heardStream
+    if (freshIn) {
+      this.heardStream = info.stream
+      this.messagesIn += this.incoming.messages
+      // What came before and waits for its turn is still delivered, by the subjects and structures of its time.
+      this.incoming = new Incoming(this, new Origin(info.node, info.name, this.codecs))
+    }
+    const { outgoing } = this
+    const heard = info.heard?.stream === this.stream ? info.heard : { batches: 0, messages: 0 }
+    const freshOut = this.lapsed || !outgoing.canResumeFrom(heard.batches)
+    if (freshOut) {
+      this.missed += Math.max(0, outgoing.messages - heard.messages)
+      outgoing.restart(heard.batches)
+      this.announced.fill(0)
+      this.structures = 0
+      this.lapsed = false
+    }
+    if (freshOut || this.missed > 0)
+      writeNumbers(outgoing, NOTICE, [GAP, freshOut ? 1 : 0, this.missed, outgoing.messages])
+    this.missed = 0
+    outgoing.resume(connection, heard.batches)
+    return { freshIn, freshOut }
+  }
+
+  /** The resume window has passed: what was kept is let go, and counted. */
+  lapse(): void {
+    this.lapsed = true
+    while (this.backlog.shift(0) !== undefined) this.missed++
+    this.outgoing.restart(0)
+  }
+
+  /** Records may come from now on. */
+  begin(connection: Connection): void {
+    if (this.incoming.behind) connection.pause()
+    connection.start(this)
+  }
+
+  /** Lets go of the connection without a word to the owner. */
+  dropConnection(reason?: Error): void {
+    const { connection } = this
+    if (connection === null) return
+    this.account(connection)
+    connection.close(reason)
+  }
+
+  end(reason?: Error): void {
+    if (this.ended) return
+    this.ended = true
+    this.incoming.stop()
+    this.dropConnection(reason)
+    this.outgoing.restart(0)
+  }
+
+  // From the connection
+
+  message(message: Message): void {
+    this.incoming.take(message)
+  }
+
+  controlReceived(): void {
+    // ZMTP's own commands mean nothing between nodes.
+  }
+
+  drain(): void {
+    this.outgoing.drained()
+  }
+
+  closed(reason?: Error): void {
+    const { connection } = this
+    if (connection === null) return
+    this.account(connection)
+    this.owner.connectionLost(this, reason)
+  }
+
+  // From the incoming direction
+
+  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+    this.owner.published(from, subject, codec, bytes, start, end)
+  }
+
+  record(from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {
+    if (type === STRUCTURES) from.origin.learn(body.view(body.left))
+    else this.owner.record(this, from, type, codec, body, apart)
+  }
+
+  unnumbered(type: number, body: Reader): void {
+    if (type === ACK) this.outgoing.acknowledge(body.varint())
+    else if (type === MEMBERS) this.owner.members(this, body.utf8(body.left))
+    // Others are of later versions.
+  }
+
+  received(bytes: number): void {
+    this.unacknowledged += bytes
+    if (this.unacknowledged >= ACK_BYTES) this.sendAck()
+    else if (!this.ackDue) {
+      this.ackDue = true
+      this.owner.ackLater(this)
+    }
+  }
+
+  pause(): void {
+    this.connection?.pause()
+  }
+
+  // `resume` is taken by the life of the link: the incoming direction calls this one.
+  goOn(): void {
+    this.connection?.resume()
+  }
+
+  breach(error: HeddleError): void {
+    this.owner.breach(this, error)
+  }
+
+  private account(connection: Connection): void {
+    this.connection = null
+    this.outgoing.suspend()
+    this.bytesIn += connection.bytesReceived
+    this.bytesOut += connection.bytesSent
+    this.suspendedAt = performance.now()
+  }
+}
+
+const NO_NUMBERS: readonly number[] = []

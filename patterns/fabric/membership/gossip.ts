@@ -1,0 +1,117 @@
+import { type Claim, type Member, type MemberInfo, STATES } from "./member.ts"
+import { MAX_UPDATES, type MembershipNotice, type MemberUpdate } from "./notice.ts"
+import type { Roster } from "./roster.ts"
+import { Rumours } from "./rumours.ts"
+
+/** In a mesh smaller than this, who finds something out tells everybody, which is fastest; else a few, who pass it on. */
+const SMALL = 64
+
+/** This node. */
+export interface Self extends Claim {
+  readonly info: MemberInfo
+}
+
+/** Differences between two nodes are mended after so many periods without change; before it, news may be on its way. */
+const SETTLED = 2
+
+export interface GossipOptions {
+  readonly period: number
+  readonly gossipDelay: number
+}
+
+export type Send = (node: string, notice: MembershipNotice) => void
+
+/** Brings news to the others. */
+export class Gossip {
+  readonly rumours = new Rumours()
+  /** When anything last changed. */
+  private changedAt = Number.NEGATIVE_INFINITY
+  private compareAt = Number.POSITIVE_INFINITY
+  private readonly self: Self
+  private readonly roster: Roster
+  private readonly deliver: Send
+  private readonly options: GossipOptions
+  private readonly random: () => number
+
+  constructor(self: Self, roster: Roster, deliver: Send, options: GossipOptions, random: () => number) {
+    this.self = self
+    this.roster = roster
+    this.deliver = deliver
+    this.options = options
+    this.random = random
+  }
+
+  /** When `flush` has something to do. */
+  get due(): number {
+    return Math.min(this.rumours.due, this.compareAt)
+  }
+
+  /**
+   * Something changed. Soon after it another member, any, is asked whether it knows more: when many join at once, news
+   * misses those that do not have their links yet. Once for all changes of that time, because the answer is a whole list.
+   */
+  changed(now: number): void {
+    this.changedAt = now
+    if (this.compareAt === Number.POSITIVE_INFINITY)
+      this.compareAt = now + this.options.gossipDelay * (1 + this.random())
+  }
+
+  /** Whether `digest`, which another node gave, shows a difference that will not go away by itself. */
+  differs(digest: number, now: number): boolean {
+    return digest !== this.roster.digest && now - this.changedAt >= SETTLED * this.options.period
+  }
+
+  /** Tells what is due. */
+  flush(now: number): void {
+    if (now >= this.compareAt) {
+      this.compareAt = Number.POSITIVE_INFINITY
+      for (const { node } of this.roster.pick(1, this.random))
+        this.deliver(node, { t: "gossip", u: [], d: this.roster.digest })
+    }
+    if (now < this.rumours.due) return
+    const news = this.rumours.take(now)
+    const few = Math.floor(Math.log2(this.roster.size + 1)) + 1
+    const everybody = this.roster.size < SMALL ? Number.POSITIVE_INFINITY : few
+    const own = news.filter(rumour => rumour.own)
+    this.spread(
+      own.map(rumour => rumour.about),
+      everybody,
+      null,
+    )
+    const others = news.filter(rumour => !rumour.own)
+    this.spread(
+      others.map(rumour => rumour.about),
+      few,
+      others[0]?.source ?? null,
+    )
+  }
+
+  /** @param asking the other one shall send all that it knows, if that is not the same */
+  sendAll(to: string, asking: boolean): void {
+    this.send(to, [this.self, ...this.roster.members()], asking)
+  }
+
+  send(to: string, about: readonly (Member | Self)[], asking = false): void {
+    for (let at = 0; at < about.length; at += MAX_UPDATES) {
+      const u = about.slice(at, at + MAX_UPDATES).map(updateOf)
+      const last = at + MAX_UPDATES >= about.length
+      this.deliver(to, asking && last ? { t: "gossip", u, d: this.roster.digest } : { t: "gossip", u })
+    }
+  }
+
+  private spread(about: readonly string[], count: number, source: string | null): void {
+    const news: (Member | Self)[] = []
+    for (const node of about) {
+      const one = node === this.self.info.node ? this.self : this.roster.get(node)
+      if (one !== undefined) news.push(one)
+    }
+    if (news.length === 0) return
+    for (const { node } of this.roster.pick(count, this.random, member => member.node !== source)) this.send(node, news)
+  }
+}
+
+function updateOf({ info, incarnation, state }: Member | Self): MemberUpdate {
+  const { node, name, endpoints } = info
+  const update: MemberUpdate = { n: node, i: incarnation, s: STATES.indexOf(state) }
+  return state === "alive" || state === "suspect" ? { ...update, a: name, e: endpoints } : update
+}

@@ -1,0 +1,622 @@
+import { Codecs } from "../../core/codec.ts"
+import type { Context } from "../../core/context.ts"
+import type { Connection, PeerHello, SocketType } from "../../core/contract.ts"
+import { closedError, HeddleError } from "../../core/errors.ts"
+import { Observer } from "../../core/observer.ts"
+import type { Reader } from "../../core/varint.ts"
+import type { Lane } from "./backlog.ts"
+import { choose } from "./choice.ts"
+import type { FabricEvent } from "./events.ts"
+import type { ForeignClients } from "./foreign/clients.ts"
+import { Interest, type InterestSpec, QUEUE, readInterest, SERVE, SUBSCRIBE, WORK, writeInterest } from "./interest.ts"
+import type { Incoming, NumberedSubject } from "./link/incoming.ts"
+import type { Link, Waiting } from "./link/link.ts"
+import { readContent } from "./link/read.ts"
+import * as R from "./link/records.ts"
+import { type Parcel, writeNumbers, writeRecord } from "./link/write.ts"
+import { FabricMessage, Origin } from "./message.ts"
+import { type FabricSettings, type JoinOptions, settingsOf } from "./options.ts"
+import { nameOf, Peers, type PeersHost } from "./peers.ts"
+import { Publishing } from "./publishing.ts"
+import { ownFailure } from "./requests/failures.ts"
+import { RequestMessage } from "./requests/request-message.ts"
+import { Requests } from "./requests/requests.ts"
+import type { ServerCall, Service, ServiceHost } from "./requests/service.ts"
+import { Services } from "./requests/services.ts"
+import { Schemas } from "./schemas.ts"
+import type { Subscription, SubscriptionHost } from "./subscription.ts"
+import { Tasks } from "./tasks/tasks.ts"
+import type { Worker, WorkerHost } from "./tasks/worker.ts"
+import { randomToken } from "./tokens.ts"
+import type { Topic } from "./topics.ts"
+import { Wishes } from "./wishes.ts"
+
+/** Whatever takes messages here. */
+export type Taker = Subscription | Service | Worker
+
+/** Different drops that one turn reports; beyond it there is no use in reading them one by one. */
+const MAX_DROP_KINDS = 1_000
+
+const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
+const JSON_CODEC = 2
+
+/**
+ * One node of a fabric: it introduces the parts to one another. What came from peers is read here, and given to whom it
+ * concerns; the parts know only the small interfaces that they declare.
+ */
+export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHost {
+  readonly id = randomToken()
+  readonly name: string
+  readonly fabric: string
+  readonly settings: FabricSettings
+  readonly codecs: Codecs
+  readonly origin: Origin
+  readonly schemas: Schemas
+  readonly events = new Observer<FabricEvent>()
+  readonly publishing: Publishing
+  readonly requests: Requests
+  readonly services: Services
+  readonly tasks: Tasks
+  readonly peers: Peers
+  readonly wishes: Wishes
+  /** Set by whoever makes the node: plain ZeroMQ clients. */
+  foreignClients: ForeignClients | null = null
+  /** Wakes whoever waits for interests or peers. */
+  private changed: (() => void)[] = []
+  private readonly syncs = new Map<number, { link: Link; done: () => void }>()
+  private nextSync = 1
+  private readonly drops = new Map<string, Extract<FabricEvent, { type: "drop" }> & { count: number }>()
+  private doneCounts = new Map<Link, Map<number, number>>()
+
+  constructor(fabric: string, name: string, context: Context, options: JoinOptions) {
+    this.fabric = fabric
+    this.name = name
+    this.settings = settingsOf(options)
+    this.codecs = new Codecs(options.codecs, options.codec)
+    this.origin = new Origin(this.id, name, this.codecs, true)
+    this.schemas = new Schemas(options.schemas)
+    this.publishing = new Publishing(
+      { dropped: (link, pattern, reason, count) => this.emitDrop("sending", link, pattern, reason, count) },
+      this.codecs,
+      this.origin,
+      this.schemas,
+      this.settings.maxPayload,
+    )
+    this.services = new Services({
+      codecs: this.codecs,
+      origin: this.origin,
+      parcelOf: (value, codec) => this.publishing.parcelOf(value, codec),
+      replied: (id, bits, message) => this.requests.replied(id, bits, message, null),
+    })
+    this.requests = new Requests(
+      {
+        call: (service, id, topic, parcel, timeout, credit) =>
+          this.services.call(service, id, topic.subject, parcel, timeout, credit),
+        cancel: id => this.services.cancel(null, id),
+        credit: (id, count) => this.services.credit(null, id, count),
+      },
+      this.settings.maxRequests,
+    )
+    this.tasks = new Tasks(
+      {
+        topic: subject => this.topics.of(subject),
+        task: (worker, id, topic, parcel, deliveries) => this.taskHere(worker, id, topic, parcel, deliveries),
+        failed: (task, error, again) => {
+          this.emit({ type: "task", subject: task.subject, deliveries: task.deliveries, again, error })
+        },
+      },
+      this.settings.maxTasks,
+    )
+    this.wishes = new Wishes(this.topics)
+    this.peers = new Peers(this, fabric, this.id, name, context, this.settings, this.codecs, options)
+  }
+
+  get topics(): Publishing["topics"] {
+    return this.publishing.topics
+  }
+
+  emit(event: FabricEvent): void {
+    this.events.emit(event)
+  }
+
+  // Wishes of this node
+
+  /** Announces a wish to all peers, with the messages kept here first. */
+  add(taker: Taker): void {
+    const interest = this.wishes.add(taker)
+    for (const link of this.peers.links.values()) writeInterest(link.outgoing, interest.spec)
+    taker.ready = this.sync()
+    // Nobody need look at it: it says the same to whoever does.
+    taker.ready.catch(() => {})
+    if (interest.spec.kind === WORK) this.tasks.dispatchSoon()
+    this.wake()
+  }
+
+  ended(taker: Taker): void {
+    const interest = this.wishes.remove(taker)
+    if (interest === null) return
+    this.publishing.interestGone(interest)
+    for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NO_INTEREST, [interest.spec.id])
+    this.wake()
+  }
+
+  /** Resolves when all nodes that are linked now have read all that was said to them until now. */
+  async sync(): Promise<void> {
+    await Promise.all(this.peers.up().map(link => this.syncWith(link)))
+  }
+
+  private syncWith(link: Link): Promise<void> {
+    return new Promise(resolve => {
+      const token = this.nextSync++
+      this.syncs.set(token, { link, done: resolve })
+      writeNumbers(link.outgoing, R.NOTICE, [R.SYNC, token])
+    })
+  }
+
+  /** Checks again, whenever wishes or peers have changed, until `reached`. */
+  until(
+    reached: () => boolean,
+    timeout: number | undefined,
+    signal: AbortSignal | undefined,
+    state: () => string,
+  ): Promise<void> {
+    if (reached()) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      let over = false
+      const end = (error?: Error): void => {
+        over = true
+        clearTimeout(timer)
+        signal?.removeEventListener("abort", aborted)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const aborted = (): void =>
+        end(new HeddleError("ECANCELED", `Waiting was cancelled: ${state()}`, { cause: signal?.reason }))
+      const check = (): void => {
+        if (over) return
+        if (this.events.closed) end(closedError("Fabric"))
+        else if (reached()) end()
+        else this.changed.push(check)
+      }
+      if (signal?.aborted === true) {
+        aborted()
+        return
+      }
+      signal?.addEventListener("abort", aborted, { once: true })
+      // Referenced: somebody waits.
+      if (timeout !== undefined)
+        timer = setTimeout(
+          () => end(new HeddleError("ETIMEDOUT", `Not ready within ${timeout} ms: ${state()}`)),
+          timeout,
+        )
+      check()
+    })
+  }
+
+  choose(members: readonly Interest[]): Interest | null {
+    return choose(members)
+  }
+
+  /** Whom to ask when all are meant: every one that is in no queue group, and one of each group. */
+  oneOfEachGroup(members: readonly Interest[]): Interest[] {
+    const chosen: Interest[] = []
+    const groups = new Map<string, Interest[]>()
+    for (const member of members) {
+      const { group } = member.spec
+      if (group === "") chosen.push(member)
+      else groups.set(group, [...(groups.get(group) ?? []), member])
+    }
+    for (const group of groups.values()) chosen.push(choose(group) as Interest)
+    return chosen
+  }
+
+  countTakers(subject: string): { subscribers: number; servers: number; workers: number } {
+    const count = { subscribers: 0, servers: 0, workers: 0 }
+    const found: Interest[] = []
+    this.topics.interests.match(subject, found)
+    for (const { spec, link } of found) {
+      if (link !== null && !link.up) continue
+      if (spec.kind === SERVE) count.servers++
+      else if (spec.kind === WORK) count.workers++
+      else count.subscribers++
+    }
+    const local: Subscription[] = []
+    count.subscribers += this.topics.local.match(subject, local)
+    return count
+  }
+
+  wake(): void {
+    const { changed } = this
+    if (changed.length === 0) return
+    this.changed = []
+    for (const check of changed) check()
+  }
+
+  // From subscriptions, services and workers
+
+  pause(subscription: Subscription): void {
+    this.notifyAll([R.PAUSE, subscription.spec.id])
+  }
+
+  resume(subscription: Subscription): void {
+    this.notifyAll([R.RESUME, subscription.spec.id])
+    this.publishing.wake()
+  }
+
+  /** Messages of queue groups that are done are told in one note a tick. */
+  done(subscription: Subscription, link: Link | null): void {
+    const { id } = subscription.spec
+    if (link === null) {
+      const interest = this.wishes.get(id)
+      if (interest !== undefined && interest.outstanding > 0) interest.outstanding--
+      return
+    }
+    if (this.doneCounts.size === 0) process.nextTick(() => this.tellDone())
+    let counts = this.doneCounts.get(link)
+    if (counts === undefined) {
+      counts = new Map()
+      this.doneCounts.set(link, counts)
+    }
+    counts.set(id, (counts.get(id) ?? 0) + 1)
+  }
+
+  failed(subscription: Subscription, error: unknown): void {
+    this.emit({ type: "error", subject: subscription.pattern, error })
+  }
+
+  over(call: ServerCall): void {
+    this.services.over(call)
+  }
+
+  // SubscriptionHost.dropped and LinkOwner.dropped have one name: the first argument tells them apart.
+  dropped(link: Link, lane: Lane, waiting: Waiting, reason: "full" | "conflated" | "stale"): void
+  dropped(subscription: Subscription, reason: "full" | "conflated" | "stale"): void
+  dropped(
+    from: Link | Subscription,
+    lane: Lane | string,
+    _waiting?: Waiting,
+    reason?: "full" | "conflated" | "stale",
+  ): void {
+    if ("spec" in from) this.emitDrop("here", null, from.pattern, lane as "full", 1)
+    else this.publishing.droppedOnLink(from, lane as Lane, reason as "full")
+  }
+
+  emitDrop(
+    where: "here" | "sending" | "peer",
+    link: Link | null,
+    pattern: string,
+    reason: "full" | "conflated" | "stale" | "malformed",
+    count: number,
+  ): void {
+    // Where one is dropped, many are: one event a turn says how many.
+    const key = `${where} ${link?.node} ${reason} ${pattern}`
+    const known = this.drops.get(key)
+    if (known !== undefined) {
+      known.count += count
+      return
+    }
+    if (this.drops.size === 0) setImmediate(() => this.tellDrops())
+    if (this.drops.size < MAX_DROP_KINDS) {
+      this.drops.set(key, { type: "drop", where, peer: link === null ? null : nameOf(link), pattern, reason, count })
+    }
+  }
+
+  // From links
+
+  linkMade(link: Link): void {
+    for (const { spec } of this.wishes) writeInterest(link.outgoing, spec)
+  }
+
+  linkUp(link: Link, freshIn: boolean, freshOut: boolean): void {
+    if (freshIn) this.forgetInterests(link)
+    if (freshOut) for (const { spec } of this.wishes) writeInterest(link.outgoing, spec)
+    this.wake()
+  }
+
+  linkDown(link: Link): void {
+    for (const [token, sync] of this.syncs) {
+      if (sync.link !== link) continue
+      // It will hear of it when it comes back; nobody waits for it.
+      this.syncs.delete(token)
+      sync.done()
+    }
+    this.wake()
+  }
+
+  peerDead(link: Link): void {
+    this.tasks.workerGone(worker => worker.link === link)
+    this.requests.linkEnded(link, subject => this.topics.of(subject))
+  }
+
+  linkEnded(link: Link): void {
+    this.linkDown(link)
+    this.forgetInterests(link)
+    this.services.linkEnded(link)
+    this.doneCounts.delete(link)
+    this.peerDead(link)
+    this.publishing.wake()
+    this.wake()
+  }
+
+  roomAgain(link: Link): void {
+    this.publishing.drain(link)
+    this.tasks.dispatchSoon()
+  }
+
+  partnerOf(peer: PeerHello): SocketType {
+    if (this.foreignClients === null) {
+      throw new HeddleError(
+        "ERR_PEER_INCOMPATIBLE",
+        `This node takes nodes of its fabric only; a ${peer.socketType} socket is none`,
+        { fatal: true },
+      )
+    }
+    return this.foreignClients.partnerOf(peer)
+  }
+
+  foreign(connection: Connection): void {
+    this.foreignClients?.take(connection)
+  }
+
+  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+    const { local } = this.topics
+    if (subject.generation !== local.generation) {
+      subject.wanted.length = 0
+      local.match(subject.subject, subject.wanted)
+      subject.generation = local.generation
+    }
+    const { wanted } = subject
+    if (wanted.length === 0) return
+    const message = new FabricMessage(subject.subject, from, codec, "", bytes, start, end, null, false)
+    if (this.schemas.size > 0 && !this.isValid(message)) return
+    for (let i = 0; i < wanted.length; i++) wanted[i].deliver(message, null)
+  }
+
+  record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {
+    switch (type) {
+      case R.PUBLISH_MORE:
+        this.publishedMore(link, from, codec, body, apart)
+        break
+      case R.REQUEST:
+        this.requested(link, from, codec, body, apart)
+        break
+      case R.REPLY: {
+        const { options, numbers, codecName, payload, headers } = readContent(
+          body,
+          codec,
+          1,
+          false,
+          from.subjects,
+          apart,
+        )
+        const message = new FabricMessage("", from.origin, codec, codecName, payload, 0, payload.length, headers, false)
+        this.requests.replied(numbers[0], options, message, link)
+        break
+      }
+      case R.TASK:
+        this.taskCame(link, from, codec, body, apart)
+        break
+      case R.TASK_RESULT: {
+        const { options, numbers, payload } = readContent(body, codec, 2, false, from.subjects, apart)
+        this.tasks.result(link, numbers[0], options, numbers[1], payload, link.name)
+        break
+      }
+      case R.CANCEL:
+        this.services.cancel(link, body.varint())
+        break
+      case R.CREDIT:
+        this.services.credit(link, body.varint(), body.varint())
+        break
+      case R.DONE: {
+        const interest = link.interests.get(body.varint())
+        if (interest !== undefined) interest.outstanding = Math.max(0, interest.outstanding - body.varint())
+        break
+      }
+      case R.INTEREST:
+        this.interestCame(link, readInterest(body))
+        break
+      case R.NO_INTEREST:
+        this.interestWent(link, body.varint())
+        break
+      case R.NOTICE:
+        this.noticed(link, from, body)
+        break
+      // Others are of later versions.
+    }
+  }
+
+  private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { options, targets, subject, codecName, headers, payload } = readContent(
+      body,
+      codec,
+      0,
+      true,
+      from.subjects,
+      apart,
+    )
+    const message = new FabricMessage(
+      subject,
+      from.origin,
+      codec,
+      codecName,
+      payload,
+      0,
+      payload.length,
+      headers,
+      (options & R.KEPT) !== 0,
+    )
+    const valid = this.schemas.size === 0 || this.isValid(message)
+    if ((options & R.TARGETS_ONLY) === 0 && valid) {
+      const wanted: Subscription[] = []
+      this.topics.local.match(subject, wanted)
+      for (const subscription of wanted) subscription.deliver(message, null)
+    }
+    for (const id of targets) {
+      const taker = this.wishes.get(id)?.owner as Subscription | undefined
+      // It has just ended: who published does not know yet, and counts on an answer.
+      if (taker === undefined || !valid) writeNumbers(link.outgoing, R.DONE, [id, 1])
+      else taker.deliver(message, link)
+    }
+  }
+
+  private isValid(message: FabricMessage): boolean {
+    try {
+      message.replace(this.schemas.check(message.subject, message.data))
+      return true
+    } catch (error) {
+      this.emitDrop("here", null, message.subject, "malformed", 1)
+      this.emit({ type: "error", subject: message.subject, error })
+      return false
+    }
+  }
+
+  private requested(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { numbers, subject, codecName, headers, payload } = readContent(body, codec, 4, true, from.subjects, apart)
+    const [id, target, timeout, credit] = numbers
+    const interest = this.wishes.get(target)
+    if (interest?.spec.kind !== SERVE) {
+      const failure = Buffer.from(
+        JSON.stringify(ownFailure("ERR_NO_RESPONDERS", `the server of ${subject} has just ended`)),
+      )
+      link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+      return
+    }
+    const message = new RequestMessage(subject, from.origin, codec, codecName, payload, headers, timeout)
+    if (this.schemas.size > 0) {
+      try {
+        message.replace(this.schemas.check(subject, message.data))
+      } catch (error) {
+        const failure = Buffer.from(JSON.stringify(ownFailure("ERR_VALIDATION", (error as Error).message)))
+        link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+        return
+      }
+    }
+    this.services.take(link, interest.owner as Service, id, message, credit)
+  }
+
+  private taskCame(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { numbers, subject, codecName, headers, payload } = readContent(body, codec, 3, true, from.subjects, apart)
+    const [id, target, deliveries] = numbers
+    const acknowledge = (failure: Buffer | null, load: number): void => {
+      if (link.ended) return
+      const parcel = failure === null ? NOTHING : { ...NOTHING, payload: failure, codec: JSON_CODEC }
+      writeRecord(link.outgoing, R.TASK_RESULT, failure === null ? 0 : R.FAILED, [id, load], null, parcel)
+    }
+    const interest = this.wishes.get(target)
+    if (interest?.spec.kind !== WORK) {
+      acknowledge(Buffer.from(JSON.stringify({ name: "Error", code: "", message: "The worker has ended" })), 0)
+      return
+    }
+    const message = new FabricMessage(
+      subject,
+      from.origin,
+      codec,
+      codecName,
+      payload,
+      0,
+      payload.length,
+      headers,
+      false,
+    )
+    ;(interest.owner as Worker).take(message, deliveries, acknowledge)
+  }
+
+  private taskHere(worker: Worker, id: number, topic: Topic, parcel: Parcel, deliveries: number): void {
+    const message = this.publishing.messageOf(topic.subject, parcel, false)
+    process.nextTick(() =>
+      worker.take(message, deliveries, (failure, load) => {
+        this.tasks.result(null, id, failure === null ? 0 : R.FAILED, load, failure ?? NOTHING.payload, this.name)
+      }),
+    )
+  }
+
+  private interestCame(link: Link, spec: InterestSpec): void {
+    if (link.interests.size >= this.settings.maxInterests) {
+      throw new HeddleError(
+        "ERR_SUBSCRIPTION_LIMIT",
+        `More than ${this.settings.maxInterests} interests of one peer (maxInterests)`,
+      )
+    }
+    if (link.interests.has(spec.id)) throw new HeddleError("EPROTO", `The peer announced interest ${spec.id} twice`)
+    const interest = new Interest(spec, link, null)
+    link.interests.set(spec.id, interest)
+    if (spec.history > 0) this.publishing.replay(link, spec.id, spec.pattern, spec.history)
+    this.topics.interests.add(spec.pattern, interest)
+    if (spec.kind === WORK) this.tasks.dispatchSoon()
+    this.wake()
+  }
+
+  private interestWent(link: Link, id: number): void {
+    const interest = link.interests.get(id)
+    if (interest === undefined) return
+    link.interests.delete(id)
+    this.topics.interests.remove(interest.spec.pattern, interest)
+    this.publishing.interestGone(interest)
+    this.wake()
+  }
+
+  private forgetInterests(link: Link): void {
+    if (link.interests.size === 0) return
+    const gone = [...link.interests.values()]
+    for (const interest of gone) this.topics.interests.remove(interest.spec.pattern, interest)
+    for (const interest of gone) this.publishing.interestGone(interest)
+    link.interests.clear()
+  }
+
+  private noticed(link: Link, from: Incoming, body: Reader): void {
+    const kind = body.varint()
+    if (kind === R.GAP) {
+      const fresh = body.varint() === 1
+      const missing = body.varint()
+      const messages = body.varint()
+      if (fresh) {
+        from.messages = messages
+        this.forgetInterests(link)
+      }
+      if (missing > 0) this.emit({ type: "gap", peer: nameOf(link), missing })
+    } else if (kind === R.SYNC) writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, body.varint()])
+    else if (kind === R.SYNCED) {
+      const token = body.varint()
+      const sync = this.syncs.get(token)
+      if (sync?.link === link) {
+        this.syncs.delete(token)
+        sync.done()
+      }
+    } else if (kind === R.PAUSE || kind === R.RESUME) {
+      const interest = link.interests.get(body.varint())
+      if (interest === undefined) return
+      if (kind === R.PAUSE) interest.paused = true
+      else this.publishing.resumed(interest)
+    } else if (kind === R.LEAVING) {
+      link.leaving = true
+      this.wake()
+    } else if (kind === R.DROPPED) {
+      const interest = this.wishes.get(body.varint())
+      const count = body.varint()
+      if (interest === undefined) return
+      if (interest.spec.kind === SUBSCRIBE || interest.spec.kind === QUEUE)
+        (interest.owner as Subscription).droppedBefore += count
+      this.emitDrop("peer", link, interest.spec.pattern, "full", count)
+    }
+  }
+
+  private tellDrops(): void {
+    const drops = [...this.drops.values()]
+    this.drops.clear()
+    for (const drop of drops) this.emit(drop)
+  }
+
+  private tellDone(): void {
+    const counts = this.doneCounts
+    this.doneCounts = new Map()
+    for (const [link, byInterest] of counts) {
+      if (link.ended) continue
+      for (const [id, count] of byInterest) writeNumbers(link.outgoing, R.DONE, [id, count])
+    }
+  }
+
+  private notifyAll(numbers: readonly number[]): void {
+    for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NOTICE, numbers)
+  }
+}

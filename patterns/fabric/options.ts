@@ -1,0 +1,176 @@
+import type { Codec } from "../../core/codec.ts"
+import type { Context } from "../../core/context.ts"
+import type { LinkOptions } from "../../core/contract.ts"
+import { HeddleError } from "../../core/errors.ts"
+import { defaultsOf } from "../../core/options.ts"
+import type { StandardSchema } from "../../core/schema.ts"
+import { Socket } from "../../core/socket.ts"
+import type { Discovery } from "./discovery/discovery.ts"
+import type { MembershipOptions } from "./membership.ts"
+
+/** How plain ZeroMQ clients that connect to this node are served. */
+export interface ForeignOptions {
+  /**
+   * Codec by which payloads of ZeroMQ clients are taken, and by which those that are no bytes are given to them: the
+   * name of any codec. Default "bytes": they arrive as they are, and what other nodes publish goes out as plain msgpack,
+   * strings and JSON as they were sent.
+   */
+  codec?: string
+  /** Tasks and messages for PULL clients: the pattern to subscribe to, and their queue group. Default: PULL clients are refused. */
+  pull?: { subject: string; queue?: string } | null
+  /** False: only nodes of the fabric are let in. Default true. */
+  accept?: boolean
+  /** Messages that may wait for one client; more are dropped. Default 1,000. */
+  highWaterMark?: number
+}
+
+/** What `join` takes. Times in milliseconds, sizes in bytes. */
+export interface JoinOptions {
+  /** For people, in events and tables. Default: the program's file name. */
+  name?: string
+  /** How peers are found. Default: `[directory()]`, all processes of this user on this machine. An empty list: nobody is. */
+  discovery?: readonly Discovery[]
+  /** Where to listen. Default: what discovery asks for, otherwise `tcp://127.0.0.1:0`. An empty list: nowhere; the node then dials only. */
+  listen?: string | readonly string[]
+  /** Endpoints that peers are told, where they differ from those listened on (NAT, containers). Default: those listened on. */
+  advertise?: readonly string[]
+  /** Codec of payloads that are no bytes: "msgpack" (default), "json", "string", "bytes" or one of `codecs`. */
+  codec?: string
+  /** Codecs of your own. All nodes that use their messages need them. */
+  codecs?: readonly Codec[]
+  /** Standard Schema validators by subject pattern: payloads are checked when published and when received. */
+  schemas?: Readonly<Record<string, StandardSchema>>
+  /**
+   * How long, and how many bytes for each peer, messages are kept for a link that is broken or slow. Within both nothing is
+   * lost. Default 30,000 and 8 MiB.
+   */
+  resume?: { time?: number; bytes?: number }
+  /** Milliseconds that a peer beyond the resume window is remembered, so that its gap can be told. Default 300,000. */
+  remember?: number
+  /** Milliseconds for requests that name no timeout. Default 5,000. */
+  timeout?: number
+  /** Messages that may wait in one subscription, unless it says otherwise. Default 16,384. */
+  highWaterMark?: number
+  /** Largest payload, in bytes. Default 16 MiB. */
+  maxPayload?: number
+  /** Peers at most. Default 1,024. */
+  maxPeers?: number
+  /** Interests (subscriptions, services, workers) that one peer may announce. Default 4,194,304. */
+  maxInterests?: number
+  /** Requests of this node without an answer. Default 65,536. */
+  maxRequests?: number
+  /** Tasks of this node that are not done; `push` waits beyond. Default 10,000. */
+  maxTasks?: number
+  /** Timing of the membership protocol. */
+  membership?: Partial<MembershipOptions>
+  foreign?: ForeignOptions
+  /** Default: the context of all sockets. */
+  context?: Context
+}
+
+export interface FabricSettings {
+  readonly timeout: number
+  readonly highWaterMark: number
+  readonly maxPayload: number
+  readonly maxPeers: number
+  readonly maxInterests: number
+  readonly maxRequests: number
+  readonly maxTasks: number
+  readonly remember: number
+  readonly resumeTime: number
+  readonly resumeBytes: number
+  readonly foreign: Required<ForeignOptions>
+  readonly links: LinkOptions
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  "name",
+  "discovery",
+  "listen",
+  "advertise",
+  "codec",
+  "codecs",
+  "schemas",
+  "resume",
+  "remember",
+  "timeout",
+  "highWaterMark",
+  "maxPayload",
+  "maxPeers",
+  "maxInterests",
+  "maxRequests",
+  "maxTasks",
+  "membership",
+  "foreign",
+  "context",
+] satisfies (keyof JoinOptions)[])
+
+/** Throws EINVAL for a name or value that cannot be. */
+export function settingsOf(options: JoinOptions): FabricSettings {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name))
+      throw new HeddleError("EINVAL", `Invalid argument: join has no option ${name}; it has ${[...KNOWN].join(", ")}`)
+  }
+  const maxPayload = whole("maxPayload", options.maxPayload, 16 * 1024 * 1024, 1, 2 ** 30)
+  const common = defaultsOf(Socket.prototype) as unknown as LinkOptions
+  return {
+    timeout: whole("timeout", options.timeout, 5_000, 1),
+    highWaterMark: whole("highWaterMark", options.highWaterMark, 16_384, 1),
+    maxPayload,
+    maxPeers: whole("maxPeers", options.maxPeers, 1_024, 1),
+    maxInterests: whole("maxInterests", options.maxInterests, 4_194_304, 1),
+    maxRequests: whole("maxRequests", options.maxRequests, 65_536, 1),
+    maxTasks: whole("maxTasks", options.maxTasks, 10_000, 1),
+    remember: whole("remember", options.remember, 300_000, 0),
+    resumeTime: whole("resume.time", options.resume?.time, 30_000, 0),
+    resumeBytes: whole("resume.bytes", options.resume?.bytes, 8 * 1024 * 1024, 1),
+    foreign: {
+      codec: options.foreign?.codec ?? "bytes",
+      pull: options.foreign?.pull ?? null,
+      accept: options.foreign?.accept ?? true,
+      highWaterMark: whole("foreign.highWaterMark", options.foreign?.highWaterMark, 1_000, 1),
+    },
+    links: {
+      ...common,
+      // Membership probes one peer at a time: a heartbeat on every link would be N squared of them.
+      heartbeatInterval: 0,
+      connectTimeout: 2_000,
+      handshakeInterval: 5_000,
+      // A payload, and the batch that goes before it.
+      maxMessageSize: maxPayload + 1024 * 1024,
+      sendHighWaterMark: 1_000,
+      receiveHighWaterMark: 1_000,
+    },
+  }
+}
+
+/** Timers of Node overflow beyond this. */
+const MOST = 2 ** 31 - 1
+
+export function whole(name: string, value: unknown, initial: number, min: number, max = MOST): number {
+  if (value === undefined) return initial
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
+    throw new HeddleError(
+      "EINVAL",
+      `Invalid argument: option ${name} is ${String(value)}; it takes a whole number from ${min} to ${max}`,
+    )
+  }
+  return value as number
+}
+
+/** Names of fabrics: they stand in paths and on the wire. Throws EINVAL. */
+export function checkFabricName(name: unknown): asserts name is string {
+  if (
+    typeof name !== "string" ||
+    name === "" ||
+    Buffer.byteLength(name) > 128 ||
+    [...name].some(sign => sign < " " || sign === "\x7f" || sign === "/" || sign === "\\") ||
+    name === "." ||
+    name === ".."
+  ) {
+    throw new HeddleError(
+      "EINVAL",
+      `Invalid argument: ${JSON.stringify(name)} is no name of a fabric; it has 1 to 128 bytes without / \\ and control characters`,
+    )
+  }
+}

@@ -1,0 +1,72 @@
+import { HeddleError } from "../../../core/errors.ts"
+import { FabricMessage, type Origin } from "../message.ts"
+
+/** What the handler of a service gets. */
+export class RequestMessage<T = unknown> extends FabricMessage<T> {
+  /** Why the payload could not be read. @internal */
+  fault: unknown = null
+  private readonly expires: number
+  private controller: AbortController | null = null
+  private timer: NodeJS.Timeout | undefined
+  private reason: HeddleError | null = null
+
+  /** @internal `timeout`: milliseconds that the client waits. */
+  constructor(
+    subject: string,
+    origin: Origin,
+    codec: number,
+    codecName: string,
+    payload: Buffer,
+    headers: Buffer | null,
+    timeout: number,
+  ) {
+    super(subject, origin, codec, codecName, payload, 0, payload.length, headers, false)
+    this.expires = performance.now() + timeout
+  }
+
+  override get data(): T {
+    try {
+      return super.data
+    } catch (error) {
+      this.fault = error
+      throw error
+    }
+  }
+
+  /** Milliseconds until the client gives up; 0 = it has. */
+  get timeLeft(): number {
+    return Math.max(0, this.expires - performance.now())
+  }
+
+  /** @internal */
+  get expired(): boolean {
+    return performance.now() >= this.expires
+  }
+
+  /** Aborted when the client cancels, gives up, or is gone: work for it is in vain. */
+  get signal(): AbortSignal {
+    if (this.controller === null) {
+      this.controller = new AbortController()
+      if (this.reason !== null) this.controller.abort(this.reason)
+      else {
+        const late = (): void =>
+          this.abort(new HeddleError("ETIMEDOUT", `The client of ${this.subject} waits no longer`))
+        this.timer = setTimeout(late, this.timeLeft)
+        this.timer.unref()
+      }
+    }
+    return this.controller.signal
+  }
+
+  /** @internal */
+  abort(reason: HeddleError): void {
+    this.reason = reason
+    clearTimeout(this.timer)
+    this.controller?.abort(reason)
+  }
+
+  /** @internal It has been answered. */
+  close(): void {
+    clearTimeout(this.timer)
+  }
+}

@@ -1,0 +1,137 @@
+import type { Link } from "./link/link.ts"
+import type { Node } from "./node.ts"
+
+export interface TrafficStats {
+  /** Published messages. */
+  messagesSent: number
+  messagesReceived: number
+}
+
+export interface PeerStats extends TrafficStats {
+  readonly node: string
+  readonly name: string
+  readonly up: boolean
+  bytesSent: number
+  bytesReceived: number
+  /** Messages dropped on the way to it, by policy. */
+  dropped: number
+  /** Messages that wait for room on the link, by policy. */
+  queued: number
+  /** Bytes that are kept until it acknowledges them. */
+  unacknowledged: number
+}
+
+export interface SubjectStats extends TrafficStats {
+  readonly subject: string
+  /** Bytes of payload. */
+  bytesSent: number
+  bytesReceived: number
+}
+
+export interface TakerStats {
+  readonly kind: "subscription" | "service" | "worker"
+  readonly pattern: string
+  readonly queue: string
+  /** Messages handled; requests answered; tasks done. */
+  readonly handled: number
+  readonly failed: number
+  readonly queued: number
+  readonly dropped: number
+}
+
+export interface FabricStats extends TrafficStats {
+  bytesSent: number
+  bytesReceived: number
+  dropped: number
+  /** Requests without an answer. */
+  requests: number
+  tasks: { outstanding: number; queued: number; acknowledged: number; redelivered: number }
+  peers: PeerStats[]
+  /** Subjects in use: the newest 8,192 published here, and those that links have numbered. */
+  subjects: SubjectStats[]
+  takers: TakerStats[]
+}
+
+export function statsOf(node: Node): FabricStats {
+  const peers = [...node.peers.links.values()].map(statsOfPeer)
+  const takers = [...node.wishes.takers()].map(statsOfTaker)
+  const sum = (name: "messagesSent" | "messagesReceived" | "bytesSent" | "bytesReceived" | "dropped"): number =>
+    peers.reduce((total, peer) => total + peer[name], 0)
+  const { tasks } = node
+  return {
+    messagesSent: sum("messagesSent"),
+    messagesReceived: sum("messagesReceived"),
+    bytesSent: sum("bytesSent"),
+    bytesReceived: sum("bytesReceived"),
+    dropped: sum("dropped") + takers.reduce((total, taker) => total + taker.dropped, 0),
+    requests: node.requests.outstanding,
+    tasks: {
+      outstanding: tasks.outstanding,
+      queued: tasks.queued,
+      acknowledged: tasks.acknowledged,
+      redelivered: tasks.redelivered,
+    },
+    peers,
+    subjects: subjectsOf(node),
+    takers,
+  }
+}
+
+function statsOfPeer(link: Link): PeerStats {
+  return {
+    node: link.node,
+    name: link.name,
+    up: link.up,
+    messagesSent: link.outgoing.messages,
+    messagesReceived: link.messagesIn + link.incoming.messages,
+    bytesSent: link.bytesOut + (link.connection?.bytesSent ?? 0),
+    bytesReceived: link.bytesIn + (link.connection?.bytesReceived ?? 0),
+    dropped: link.droppedMessages,
+    queued: link.backlog.length,
+    unacknowledged: link.outgoing.bytes,
+  }
+}
+
+function statsOfTaker(taker: ReturnType<Node["wishes"]["takers"]> extends Generator<infer T> ? T : never): TakerStats {
+  const { pattern, group } = taker.spec
+  const common = { pattern, queue: group, queued: taker.queued }
+  if ("delivered" in taker) {
+    return {
+      kind: "subscription",
+      ...common,
+      handled: taker.delivered,
+      failed: 0,
+      dropped: taker.dropped + taker.droppedBefore,
+    }
+  }
+  if ("answered" in taker)
+    return { kind: "service", ...common, handled: taker.answered, failed: taker.failed, dropped: taker.refused }
+  return { kind: "worker", ...common, handled: taker.done, failed: taker.failed, dropped: 0 }
+}
+
+function subjectsOf(node: Node): SubjectStats[] {
+  const bySubject = new Map<string, SubjectStats>()
+  const of = (subject: string): SubjectStats => {
+    let stats = bySubject.get(subject)
+    if (stats === undefined) {
+      stats = { subject, messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 }
+      bySubject.set(subject, stats)
+    }
+    return stats
+  }
+  for (const topic of node.topics) {
+    if (topic.messages === 0) continue
+    const stats = of(topic.subject)
+    stats.messagesSent += topic.messages
+    stats.bytesSent += topic.size
+  }
+  for (const link of node.peers.links.values()) {
+    for (const numbered of link.incoming.subjects) {
+      if (numbered === undefined || numbered.messages === 0) continue
+      const stats = of(numbered.subject)
+      stats.messagesReceived += numbered.messages
+      stats.bytesReceived += numbered.bytes
+    }
+  }
+  return [...bySubject.values()]
+}
