@@ -15,6 +15,10 @@ export type Role =
   | "api-serve"
   | "api-call"
   | "clients"
+  | "mesh"
+  | "mesh-newcomer"
+  | "interests-send"
+  | "interests-receive"
 
 export type Values = Readonly<Record<string, string | number>>
 

@@ -46,21 +46,30 @@ export function withShared(command: Command): Command {
 /** `timeout` says what the command does with `--timeout`. */
 export function withSocket(command: Command, timeout: string): Command {
   return withShared(
-    command
-      .option("-b, --bind <addr>", "listen there (repeatable, with --connect too): tcp://*:5555, ipc:///path", collect)
-      .option("-c, --connect <addr>", "connect to it, and again whenever it is lost (repeatable)", collect)
-      .option("--hwm <n>", "messages queued per peer, 0 = no limit (default: 1000)", wholeFrom(0))
-      .option(
-        "--linger <ms>",
-        "go on sending what is queued so long at the end, -1 = for ever (default: 10000)",
-        wholeFrom(-1),
-      )
-      .option("-t, --timeout <ms>", timeout, wholeFrom(1))
-      .addOption(
-        new Option("--max-size <bytes>", "largest message")
-          .argParser(wholeFrom(1, Number.MAX_SAFE_INTEGER))
-          .default(MAX_SIZE, "64 MiB"),
-      ),
+    withMaxSize(
+      command
+        .option(
+          "-b, --bind <addr>",
+          "listen there (repeatable, with --connect too): tcp://*:5555, ipc:///path",
+          collect,
+        )
+        .option("-c, --connect <addr>", "connect to it, and again whenever it is lost (repeatable)", collect)
+        .option("--hwm <n>", "messages queued per peer, 0 = no limit (default: 1000)", wholeFrom(0))
+        .option(
+          "--linger <ms>",
+          "go on sending what is queued so long at the end, -1 = for ever (default: 10000)",
+          wholeFrom(-1),
+        )
+        .option("-t, --timeout <ms>", timeout, wholeFrom(1)),
+    ),
+  )
+}
+
+export function withMaxSize(command: Command): Command {
+  return command.addOption(
+    new Option("--max-size <bytes>", "largest message")
+      .argParser(wholeFrom(1, Number.MAX_SAFE_INTEGER))
+      .default(MAX_SIZE, "64 MiB"),
   )
 }
 

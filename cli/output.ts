@@ -27,6 +27,11 @@ export class Output {
     })
   }
 
+  /** Nothing is gathered, or nobody wants it any more. */
+  get empty(): boolean {
+    return this.held === 0 || this.stream.destroyed
+  }
+
   /** True = enough is gathered, call `flush` before the next one. */
   add(message: Message): boolean {
     this.held += this.format.encode(message, this.parts)

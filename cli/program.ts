@@ -6,7 +6,7 @@ import { EXIT } from "./exit.ts"
 /** The whole command line. Commands run when it is parsed; what commander throws is for `exitCodeOfParse`. */
 export function makeProgram(): Command {
   const program = new Command("heddle")
-    .description("Send and receive messages from the shell: ZeroMQ-compatible sockets without a broker.")
+    .description("Send and receive messages from the shell: ZeroMQ-compatible sockets and fabrics, without a broker.")
     .version(version)
     .configureHelp({ helpWidth: process.stdout.columns ?? 100 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heddle: ")) })
@@ -15,11 +15,14 @@ export function makeProgram(): Command {
     .addHelpText(
       "after",
       `
+Sockets or a fabric: pub, sub, push and req talk to the sockets at --bind and --connect, or, with --fabric NAME, by
+subject to the processes that have joined this fabric; serve, work, peers, top and trace are for fabrics.
+
 Endpoints: tcp://host:port, tcp://*:5555 (bind on all interfaces), ipc:///path, ipc://@abstract
 
 Exit codes: 0 done; 1 something failed; 2 the command line is wrong.
   Ctrl-C and SIGTERM end a command in order: what it has is sent or printed. A second one ends it at once.
-  sub, pull, rep and proxy have no end of their own, so that this is 0. A job that was not done by then
+  sub, pull, rep, proxy, serve, work and top have no end of their own, so that this is 0. A job that was not done by then
   (input left, --count not reached, a benchmark) gives 130 or 143.
   When the reader of stdout leaves (heddle sub ... | head -1), the command ends with 0.
 

@@ -199,6 +199,21 @@ export class Codecs {
     }
   }
 
+  /** The same for a payload that lies in `bytes` from `start` to `end`. */
+  decodeAt(
+    number: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    name: string,
+    link: MsgpackDecoder | null,
+  ): unknown {
+    // The usual ones need no view of their own.
+    if (number === CODEC_MSGPACK_SHARED && link !== null) return link.decode(bytes, true, start, end)
+    if (number === CODEC_MSGPACK) return (link ?? this.plainDecoder).decode(bytes, false, start, end)
+    return this.decode(number, bytes.subarray(start, end), name, link)
+  }
+
   private decodeOwn(name: string, bytes: Buffer): unknown {
     const codec = this.numbers.get(name) === CODEC_OWN ? this.byName.get(name) : undefined
     if (codec === undefined)

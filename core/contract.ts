@@ -160,6 +160,8 @@ export interface Connection {
    * `send`. Never called when `wire` is null.
    */
   sendEncoded(bytes: Buffer, count: number): boolean
+  /** What was taken goes to the operating system now, not at the end of the turn. Absent where nothing is held back. */
+  flush?(): void
   /** Passes a notice in order with messages, whatever `send` answered last. */
   control(name: ControlName, body: Buffer): void
   /** Stops delivery; at most the message being delivered arrives after it. Idempotent. */

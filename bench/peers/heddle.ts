@@ -9,6 +9,7 @@ export class HeddlePeer implements Peer {
 
   ways(scenario: string): readonly string[] {
     if (scenario.startsWith("api-")) return ["request", "event"]
+    if (isOwn(scenario)) return ["fabric"]
     if (scenario.startsWith("fabric-")) return ["fabric", "sockets"]
     if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]
     if (scenario === "inproc-lat") return ["one thread", "worker threads"]
@@ -25,4 +26,9 @@ export class HeddlePeer implements Peer {
   }
 
   async stop(): Promise<void> {}
+}
+
+/** Of the fabric alone: a mesh without a server has nothing beside it, and NATS matches in its server. */
+export function isOwn(scenario: string): boolean {
+  return scenario === "fabric-mesh" || scenario === "fabric-subjects"
 }

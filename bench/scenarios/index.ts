@@ -1,8 +1,10 @@
 import { ApiClosedScenario } from "./api-closed.ts"
 import { ApiOpenScenario } from "./api-open.ts"
 import { FanoutScenario, fabricThroughput } from "./fanout.ts"
+import { InterestsScenario } from "./interests.ts"
 import { fabricLatency, LatencyScenario } from "./latency.ts"
 import { MemoryScenario } from "./memory.ts"
+import { MeshScenario } from "./mesh.ts"
 import type { Scenario } from "./scenario.ts"
 import { StartupScenario } from "./startup.ts"
 import { StreamScenario } from "./stream.ts"
@@ -19,6 +21,8 @@ export function allScenarios(): Scenario[] {
     new FanoutScenario(),
     fabricThroughput(),
     fabricLatency(),
+    new InterestsScenario(),
+    new MeshScenario(),
     new ApiClosedScenario(),
     new ApiOpenScenario(),
     new SubjectsScenario(),

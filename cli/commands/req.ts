@@ -2,6 +2,10 @@ import type { Command } from "commander"
 import { HeddleError, Request } from "heddle"
 import { attach, showOnProgress } from "../attach.ts"
 import { CommandError } from "../exit.ts"
+import { isForFabric, withFabric } from "../fabric/options.ts"
+import { PAYLOAD_HELP, PAYLOAD_OPTIONS, withHeaders, withPayload } from "../fabric/payload.ts"
+import { FABRIC_SENDING } from "../fabric/publish.ts"
+import { type FabricRequestFlags, request as requestOnFabric } from "../fabric/request.ts"
 import { batchesOf } from "../input.ts"
 import {
   FORMATS_HELP,
@@ -20,19 +24,32 @@ import { runWithInput, waitForPeers } from "../sending.ts"
 
 export function addReq(program: Command): void {
   const command = program.command("req").description("Send each line of stdin as a request, and print the replies.")
-  withSending(withSocket(command, "give up when a reply takes longer (default: waits for ever)"), 0, "servers")
+  const timeout = "give up when a reply takes longer (default: waits for ever; on a fabric 5000)"
+  const sockets = withSending(withSocket(command, timeout), 0, "servers")
+  withHeaders(withPayload(withFabric(sockets, "optional")))
+    .option("--many", "ask all servers of the subject, one of each queue group, and print all replies")
+    .option("--stream", "print all replies of one server that answers with a stream")
     .addHelpText(
       "after",
       `
 One request at a time: the next one is sent when the reply to the last one is there.
+With --fabric the first argument is the subject, and others are requests. Without a server it fails at once, unless
+--wait says how many to wait for.
 ${FORMATS_HELP}
+${PAYLOAD_HELP}
 
 Examples:
   heddle req --connect tcp://localhost:5560 --timeout 2000 "what time is it?"
-  heddle req --connect ipc:///tmp/echo --message ping --count 10 --rate 1`,
+  heddle req --connect ipc:///tmp/echo --message ping --count 10 --rate 1
+  heddle req --fabric shop stock.check '{"sku":1}' --timeout 2000
+  heddle req --fabric shop who.is.there null --many --json`,
     )
-    .action((args: string[], flags: SendFlags) =>
-      runWithInput("req", args, flags, (given, run) => request(given, flags, run)),
+    .action((args: string[], flags: FabricRequestFlags & SendFlags, self: Command) =>
+      runWithInput("req", args, flags, (given, run) =>
+        isForFabric(self, FABRIC_SENDING, [...PAYLOAD_OPTIONS, "many", "stream"])
+          ? requestOnFabric(given, flags, run)
+          : request(given, flags, run),
+      ),
     )
 }
 

@@ -21,12 +21,16 @@ const UNDEFINED = 0x00 // extension 0 in one byte, as notepack and msgpackr writ
 const TIMESTAMP = 0xff // extension -1 of the specification
 
 /**
- * Throws an Error that says why, unless `bytes` are exactly one value. `keys` holds the number of keys of each record
+ * Throws an Error that says why, unless `bytes` from `start` to `end` are exactly one value. `keys` holds the number of keys of each record
  * structure that is known; null = plain MessagePack, where 0x40 to 0x7f are numbers.
  */
-export function checkMsgpack(bytes: Buffer, keys: readonly number[] | null): void {
-  const end = bytes.length
-  let at = 0
+export function checkMsgpack(
+  bytes: Buffer,
+  keys: readonly number[] | null,
+  start: number = 0,
+  end: number = bytes.length,
+): void {
+  let at = start
   let depth = 0
   let left = 1
   let containers = 0

@@ -158,6 +158,12 @@ export class MsgpackEncoder {
   }
 }
 
+/**
+ * Where the payload lies: the library keeps a view for each Buffer that it reads, so that many payloads of one Buffer cost
+ * half as much to decode as views of it.
+ */
+const region = { start: 0, end: 0 }
+
 export interface MsgpackDecoderOptions {
   /** For clients of other kinds: whole numbers of 64 bits become numbers when they are safe. Default false. */
   foreign?: boolean
@@ -200,10 +206,12 @@ export class MsgpackDecoder {
    * A payload with the codec number 4 (`shared`) or 3. Throws ERR_CODEC. Objects and arrays take more memory than their
    * bytes did, up to some 60 times (a list of empty objects).
    */
-  decode(bytes: Buffer, shared = false): unknown {
+  decode(bytes: Buffer, shared = false, start = 0, end: number = bytes.length): unknown {
     try {
-      checkMsgpack(bytes, shared ? this.keys : null)
-      return (shared ? this.withStructures : this.withoutStructures).unpack(bytes)
+      checkMsgpack(bytes, shared ? this.keys : null, start, end)
+      region.start = start
+      region.end = end
+      return (shared ? this.withStructures : this.withoutStructures).unpack(bytes, region)
     } catch (error) {
       throw undecodable("msgpack", error instanceof Error ? error.message : String(error), error)
     }

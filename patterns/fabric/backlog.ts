@@ -155,12 +155,20 @@ export class Backlog<T> {
     return undefined
   }
 
-  /** Forgets a lane: its messages are given back in order, and are not counted as dropped. */
-  take(lane: Lane): T[] {
+  /**
+   * Forgets a lane: its messages are given back in order, and are not counted as dropped.
+   *
+   * @param which those that are meant; of one subject it must be all or none
+   */
+  take(lane: Lane, which?: (value: T) => boolean): T[] {
     const values: T[] = []
-    for (let item = lane.oldest as Item<T> | null; item !== null; item = lane.oldest as Item<T> | null) {
-      values.push(item.value)
-      this.remove(item)
+    for (let item = lane.oldest as Item<T> | null; item !== null; ) {
+      const { newer, value } = item
+      if (which === undefined || which(value)) {
+        values.push(value)
+        this.remove(item)
+      }
+      item = newer as Item<T> | null
     }
     return values
   }

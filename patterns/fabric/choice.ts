@@ -11,8 +11,8 @@ let turn = 0
 
 /**
  * The member of a queue group, or the server, that gets the next: the one with the least outstanding work for its
- * capacity, the nearer one when it hardly matters; equals take turns. Those whose link is down or who leave are passed
- * over unless there is nobody else.
+ * capacity, the nearer one when it hardly matters; equals take turns. Those whose link is down or full, who leave or
+ * have asked to wait are passed over unless there is nobody else.
  */
 export function choose(members: readonly Interest[]): Interest | null {
   const count = members.length
@@ -24,6 +24,7 @@ export function choose(members: readonly Interest[]): Interest | null {
     const member = members[(start + i) % count]
     const { link } = member
     let cost = (member.outstanding + member.load) / member.spec.capacity
+    if (member.paused) cost += UNAVAILABLE
     if (link !== null) {
       cost += COST[link.distance === NETWORK ? 2 : link.distance === SAME_HOST ? 1 : 0]
       if (!link.up || link.leaving || !link.outgoing.hasRoom()) cost += UNAVAILABLE

@@ -1,4 +1,5 @@
 import type { HeddleError } from "../../core/errors.ts"
+import type { ClientName } from "./foreign/clients.ts"
 
 /** Another node, as events and `fabric.peers` show it. */
 export interface PeerName {
@@ -20,15 +21,22 @@ export type FabricEvent =
   | { readonly type: "recover"; readonly peer: PeerName }
   /** Messages of that node are missing: the link was away for longer than its window. Null = nobody knows how many. */
   | { readonly type: "gap"; readonly peer: PeerName; readonly missing: number | null }
-  /** Messages were dropped. `where`: by this node's subscriptions, or on the way to that peer, or by that peer on the way here. */
+  /**
+   * Messages were dropped. `where`: by this node's subscriptions, or on the way to that peer, or by that peer on the way here. With
+   * `client`: on the way to that ZeroMQ client, or what it sent could not be used; `pattern` is then the subject, "" when it is of no account.
+   */
   | {
       readonly type: "drop"
       readonly where: "here" | "sending" | "peer"
       readonly peer: PeerName | null
       readonly pattern: string
-      readonly reason: "full" | "conflated" | "stale" | "malformed"
+      readonly reason: "full" | "conflated" | "stale" | "malformed" | "unacknowledged"
+      readonly client?: ClientName
       count: number
     }
+  /** A plain ZeroMQ client has connected to this node, or has gone. */
+  | { readonly type: "client:join"; readonly client: ClientName }
+  | { readonly type: "client:leave"; readonly client: ClientName; readonly error?: HeddleError }
   /** A handler of this node threw, or its promise was rejected. */
   | { readonly type: "error"; readonly subject: string; readonly error: unknown }
   /** A task goes round again, or has failed for good. */

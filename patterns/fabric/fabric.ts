@@ -1,11 +1,12 @@
 import { closedError, HeddleError } from "../../core/errors.ts"
 import { hold, release } from "../../core/keep-alive.ts"
 import type { Observer } from "../../core/observer.ts"
-import { checkGroup, checkPattern } from "../../core/subject.ts"
+import { checkGroup } from "../../core/subject.ts"
 import type { LanePolicy, PolicyName } from "./backlog.ts"
 import type { FabricEvent } from "./events.ts"
 import { Keeper, type KeepOptions } from "./history.ts"
-import { type InterestSpec, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
+import { type InterestSpec, newInterestId, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
+import type { FabricSurvey, Trace } from "./introspection/answers.ts"
 import { NETWORK, SAME_HOST } from "./link/link.ts"
 import { LEAVING, NOTICE } from "./link/records.ts"
 import { writeNumbers } from "./link/write.ts"
@@ -16,7 +17,9 @@ import type { PublishOptions } from "./publishing.ts"
 import { noResponders } from "./requests/failures.ts"
 import { Replies } from "./requests/replies.ts"
 import type { RequestMessage } from "./requests/request-message.ts"
+import { chooseServer } from "./requests/requests.ts"
 import { Service, type ServiceHandler } from "./requests/service.ts"
+import { checkUserPattern } from "./reserved.ts"
 import { type FabricStats, statsOf } from "./statistics.ts"
 import { type Handler, Subscription } from "./subscription.ts"
 import type { Task } from "./tasks/tasks.ts"
@@ -131,8 +134,6 @@ export interface PeerView {
   readonly age: number
 }
 
-let nextInterest = 1
-
 /**
  * A process's place in a fabric: `join` makes it. All methods may be called at any time, also from handlers. Methods that
  * return promises reject with EBADF once the fabric is closed; others throw it.
@@ -140,8 +141,13 @@ let nextInterest = 1
 export class Fabric<S extends object = Subjects> {
   private readonly node: Node
   private readonly bound: readonly string[]
+  private usual: LanePolicy | null = null
   private draining: Promise<void> | null = null
   private closing: Promise<void> | null = null
+  /** As long as handlers are at work they may send, but nothing new is subscribed to, served or worked for. */
+  private stage: "open" | "draining" | "drained" | "closed" = "open"
+  /** Sends and pushes that wait for room. */
+  private readonly waits = new Set<Promise<unknown>>()
 
   /** @internal */
   constructor(node: Node, bound: readonly string[]) {
@@ -170,7 +176,7 @@ export class Fabric<S extends object = Subjects> {
   }
 
   get closed(): boolean {
-    return this.closing !== null
+    return this.stage === "closed"
   }
 
   /** What happens, by `on` or as an async iterator; see `FabricEvent`. */
@@ -198,6 +204,21 @@ export class Fabric<S extends object = Subjects> {
   /** Counters since `join`, in all, by peer and by subject. */
   stats(): FabricStats {
     return statsOf(this.node)
+  }
+
+  /**
+   * Who gets a subject and who has published it, as all nodes tell: subscriptions, queue groups, services and workers that match. Throws EINVAL;
+   * nodes that do not answer within `timeout` milliseconds (default 1,000) are listed as silent.
+   */
+  async trace(subject: string, { timeout }: { timeout?: number } = {}): Promise<Trace> {
+    this.mustBeOpen()
+    return this.node.introspection.trace(subject, whole("timeout", timeout, 1_000, 1))
+  }
+
+  /** The counters of all nodes, this one first; `timeout` as for `trace`. */
+  async survey({ timeout }: { timeout?: number } = {}): Promise<FabricSurvey> {
+    this.mustBeOpen()
+    return this.node.introspection.survey(whole("timeout", timeout, 1_000, 1))
   }
 
   /**
@@ -243,10 +264,10 @@ export class Fabric<S extends object = Subjects> {
     handlerOrOptions?: Handler<PatternPayload<S, P>> | SubscribeOptions,
     more?: SubscribeOptions,
   ): Subscription<PatternPayload<S, P>> {
-    this.mustBeOpen()
+    this.mustTake()
     const handler = typeof handlerOrOptions === "function" ? handlerOrOptions : null
     const options = (handler === null ? (handlerOrOptions as SubscribeOptions | undefined) : more) ?? {}
-    checkPattern(pattern)
+    checkUserPattern(pattern)
     const policy = this.policyOf(options)
     const history = options.history === "last" ? 1 : whole("history", options.history, 0, 0)
     const group = options.queue ?? ""
@@ -259,7 +280,7 @@ export class Fabric<S extends object = Subjects> {
         )
     }
     const spec: InterestSpec = {
-      id: nextInterest++,
+      id: newInterestId(),
       kind: group === "" ? SUBSCRIBE : QUEUE,
       pattern,
       group,
@@ -271,8 +292,8 @@ export class Fabric<S extends object = Subjects> {
     const concurrency = whole("concurrency", options.concurrency, 1, 1)
     const most = whole("max", options.max, 0, 0)
     const subscription = new Subscription<PatternPayload<S, P>>(this.node, spec, handler, concurrency, most)
-    if (history > 0) this.node.publishing.replayLocally(subscription)
     this.node.add(subscription)
+    if (history > 0) this.node.publishing.replayLocally(subscription)
     return subscription
   }
 
@@ -321,7 +342,7 @@ export class Fabric<S extends object = Subjects> {
     options: RequestManyOptions = {},
   ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
     this.mustBeOpen()
-    const member = this.node.choose(this.node.topics.of(subject).services)
+    const member = chooseServer(this.node.topics.of(subject).services)
     return this.replies(subject, data, member === null ? [] : [member], options, true) as AsyncIterableIterator<
       FabricMessage<ReplyOf<S, P>>,
       undefined
@@ -337,8 +358,8 @@ export class Fabric<S extends object = Subjects> {
     handler: ServiceHandler<PatternPayload<S, P>, unknown>,
     options: ServeOptions = {},
   ): Service {
-    this.mustBeOpen()
-    checkPattern(subject)
+    this.mustTake()
+    checkUserPattern(subject)
     if (typeof handler !== "function")
       throw new HeddleError("EINVAL", `Invalid argument: serve("${subject}") needs a handler`)
     const group = options.queue ?? ""
@@ -376,8 +397,8 @@ export class Fabric<S extends object = Subjects> {
     handler: TaskHandler<PatternPayload<S, P>>,
     options: WorkOptions = {},
   ): Worker {
-    this.mustBeOpen()
-    checkPattern(subject)
+    this.mustTake()
+    checkUserPattern(subject)
     if (typeof handler !== "function")
       throw new HeddleError("EINVAL", `Invalid argument: work("${subject}") needs a handler`)
     const concurrency = whole("concurrency", options.concurrency, 1, 1)
@@ -394,8 +415,8 @@ export class Fabric<S extends object = Subjects> {
 
   /** Keeps the last messages published here to subjects that match, for subscribers with the option `history`. Returns how to stop. Throws EINVAL. */
   keep(pattern: string, options: KeepOptions = {}): Keeper & Disposable {
-    this.mustBeOpen()
-    checkPattern(pattern)
+    this.mustTake()
+    checkUserPattern(pattern)
     const keeper = new Keeper(pattern, options)
     const { topics } = this.node
     topics.keepers.add(pattern, keeper)
@@ -443,29 +464,41 @@ export class Fabric<S extends object = Subjects> {
     }
   }
 
-  /** Resolves when all nodes that are linked now have taken what was published, requested and pushed here until now. */
+  /**
+   * Resolves when nothing waits for room on a link any more, and all nodes that are linked now have taken what was published,
+   * requested and pushed here until then.
+   */
   async flush(): Promise<void> {
     this.mustBeOpen()
     hold()
     try {
-      await this.node.sync()
+      await this.node.flush()
     } finally {
       release()
     }
   }
 
   /**
-   * Leaves in order: nothing new is taken, what has come is handled and answered, tasks and requests of this node are finished, everything
-   * published is delivered; then `close`. `timeout`: milliseconds after which it closes in any case, default 10,000.
+   * Leaves in order: nothing new is taken, what has come is handled and answered, tasks and requests of this node are finished,
+   * everything published is delivered; then `close`. Handlers may publish, request and push until the last one is through.
+   * `timeout`: milliseconds after which it closes in any case, default 10,000. Throws EINVAL.
    */
-  drain({ timeout = 10_000 }: { timeout?: number } = {}): Promise<void> {
-    this.draining ??= this.leave(timeout)
-    return this.draining
+  drain({ timeout }: { timeout?: number } = {}): Promise<void> {
+    const limit = whole("timeout", timeout, 10_000, 0)
+    if (this.stage === "open") {
+      this.stage = "draining"
+      this.draining = this.leave(limit)
+    }
+    return this.draining ?? this.close()
   }
 
   /** Leaves now: peers are told, what is queued for them is sent if they take it. Resolves when nothing is left behind. */
   close(): Promise<void> {
-    this.closing ??= this.end()
+    if (this.closing === null) {
+      // Before anything else: whoever is woken by the end must find it closed.
+      this.stage = "closed"
+      this.closing = this.end()
+    }
     return this.closing
   }
 
@@ -474,22 +507,14 @@ export class Fabric<S extends object = Subjects> {
   }
 
   private async leave(timeout: number): Promise<void> {
-    if (this.closed) return this.close()
-    const { node } = this
     hold()
     let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, timeout)
+    })
     try {
-      for (const link of node.peers.links.values()) writeNumbers(link.outgoing, NOTICE, [LEAVING])
-      const finished = (async () => {
-        await Promise.all([...node.wishes.takers()].map(taker => taker.drain()))
-        await node.tasks.idle()
-        await node.requests.idle()
-        await node.sync()
-      })()
-      const late = new Promise<void>(resolve => {
-        timer = setTimeout(resolve, timeout)
-      })
-      await Promise.race([finished, late])
+      for (const link of this.node.peers.links.values()) writeNumbers(link.outgoing, NOTICE, [LEAVING])
+      await Promise.race([this.finish(), late])
     } finally {
       clearTimeout(timer)
       release()
@@ -497,18 +522,42 @@ export class Fabric<S extends object = Subjects> {
     await this.close()
   }
 
+  private async finish(): Promise<void> {
+    const { node } = this
+    const takers = [...node.wishes.takers()]
+    node.foreignClients?.drain()
+    await Promise.all(
+      takers.map(async taker => {
+        // Tasks of this node may have no other worker than this one; peers send none to who leaves.
+        if (taker instanceof Worker) await node.tasks.idle()
+        await taker.drain()
+      }),
+    )
+    if (this.stage === "draining") this.stage = "drained"
+    // What handlers have begun last. Each may wait for another: a push for room, a request for its answer.
+    while (this.waits.size > 0 || node.tasks.outstanding > 0 || node.requests.outstanding > 0) {
+      await Promise.allSettled(this.waits)
+      await node.tasks.idle()
+      await node.requests.idle()
+      await node.flush()
+    }
+    await node.flush()
+  }
+
   private async end(): Promise<void> {
     const { node } = this
     hold()
     try {
-      for (const taker of [...node.wishes.takers()]) {
+      for (const taker of new Set([...node.wishes.takers(), ...node.retiring])) {
         if (taker instanceof Subscription) taker.unsubscribe()
         else taker.close()
       }
       node.requests.close()
       node.tasks.close()
-      node.foreignClients?.close()
-      await node.peers.close()
+      node.publishing.wake()
+      // Before the goodbye, after which peers take nothing.
+      for (const link of node.peers.links.values()) link.outgoing.flush()
+      await Promise.all([node.foreignClients?.close(), node.peers.close()])
     } finally {
       release()
       node.emit({ type: "end" })
@@ -553,9 +602,15 @@ export class Fabric<S extends object = Subjects> {
         `Invalid argument: policy is ${String(policy)}; it takes one of ${POLICIES.join(", ")}`,
       )
     }
+    const { highWaterMark } = this.node.settings
+    if (policy === "drop-new" && limit === undefined && keep === undefined && ttl === undefined) {
+      // A million subscriptions with the same policy need it once.
+      this.usual ??= { policy, limit: highWaterMark, keep: 1, ttl: 0 }
+      return this.usual
+    }
     return {
       policy,
-      limit: whole("limit", limit, this.node.settings.highWaterMark, 1),
+      limit: whole("limit", limit, highWaterMark, 1),
       keep: whole("keep", keep, 1, 1),
       ttl: whole("ttl", ttl, 0, 0),
     }
@@ -563,7 +618,7 @@ export class Fabric<S extends object = Subjects> {
 
   private wish(kind: typeof SERVE | typeof WORK, pattern: string, group: string, capacity: number): InterestSpec {
     return {
-      id: nextInterest++,
+      id: newInterestId(),
       kind,
       pattern,
       group,
@@ -580,7 +635,7 @@ export class Fabric<S extends object = Subjects> {
     { timeout, signal }: { timeout?: number; signal?: AbortSignal },
     attempt: (again: () => void) => T | (() => void),
   ): Promise<T> {
-    return new Promise((resolve, reject) => {
+    const result = new Promise<T>((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       let stop: () => void = () => {}
       const end = (): void => {
@@ -620,10 +675,19 @@ export class Fabric<S extends object = Subjects> {
         again()
       }
     })
+    this.waits.add(result)
+    const over = (): void => void this.waits.delete(result)
+    result.then(over, over)
+    return result
   }
 
   private mustBeOpen(): void {
-    if (this.closing !== null || this.draining !== null) throw closedError("Fabric")
+    if (this.stage === "drained" || this.stage === "closed") throw closedError("Fabric")
+  }
+
+  /** For whatever takes messages. */
+  private mustTake(): void {
+    if (this.stage !== "open") throw closedError("Fabric")
   }
 }
 

@@ -1,5 +1,6 @@
 import { HeddleError } from "../../core/errors.ts"
 import { matches } from "../../core/subject.ts"
+import type { SubjectIndex } from "../../core/subject-index.ts"
 import type { Parcel } from "./link/write.ts"
 import type { Topic } from "./topics.ts"
 
@@ -8,7 +9,10 @@ export interface KeepOptions {
   last?: number
   /** Subjects at most; the one that has been silent longest goes. Default 10,000. */
   subjects?: number
-  /** Bytes of payload at most, all subjects together; the oldest messages go. Default 64 MiB. */
+  /**
+   * Bytes of payload and headers at most, all subjects together; first the subjects go that have been silent longest, then the
+   * oldest messages. The newest message stays in any case. Default 64 MiB.
+   */
   bytes?: number
 }
 
@@ -16,9 +20,13 @@ export interface KeepOptions {
 export interface Kept {
   readonly subject: string
   readonly parcel: Parcel
-  /** Place in the publisher's order over all subjects. */
+  /** Bytes of payload and headers. */
+  readonly size: number
+  /** Place in the order of publishing over all subjects and keepers. */
   readonly order: number
 }
+
+let published = 0
 
 const DEFAULTS = { last: 1, subjects: 10_000, bytes: 64 * 1024 * 1024 }
 
@@ -30,7 +38,6 @@ export class Keeper {
   private readonly maxBytes: number
   private readonly bySubject = new Map<string, Kept[]>()
   private held = 0
-  private order = 0
 
   /** Throws EINVAL. */
   constructor(pattern: string, options: KeepOptions = {}) {
@@ -67,11 +74,18 @@ export class Keeper {
     this.bySubject.set(subject, kept)
     // The caller may use its memory again; what is kept must not change.
     const payload = Buffer.from(parcel.payload)
-    kept.push({ subject, parcel: { ...parcel, payload }, order: this.order++ })
-    this.held += payload.length
-    if (kept.length > this.last) this.held -= (kept.shift() as Kept).parcel.payload.length
+    const size = payload.length + (parcel.headers?.length ?? 0)
+    kept.push({ subject, parcel: { ...parcel, payload }, size, order: published++ })
+    this.held += size
+    if (kept.length > this.last) this.held -= (kept.shift() as Kept).size
     if (this.bySubject.size > this.maxSubjects) this.forgetOldest()
     while (this.held > this.maxBytes && this.bySubject.size > 1) this.forgetOldest()
+    while (this.held > this.maxBytes && kept.length > 1) this.held -= (kept.shift() as Kept).size
+  }
+
+  /** Messages that are kept of one subject. */
+  count(subject: string): number {
+    return this.bySubject.get(subject)?.length ?? 0
   }
 
   /** The newest `most` of each subject that matches, oldest first over all. */
@@ -96,7 +110,24 @@ export class Keeper {
   }
 
   private forget(subject: string): void {
-    for (const { parcel } of this.bySubject.get(subject) as Kept[]) this.held -= parcel.payload.length
+    for (const { size } of this.bySubject.get(subject) as Kept[]) this.held -= size
     this.bySubject.delete(subject)
   }
+}
+
+/** The newest `most` of each subject that matches, by all keepers, oldest first. */
+export function recall(keepers: SubjectIndex<Keeper>, pattern: string, most: number): Kept[] {
+  const all = keepers.entries()
+  if (all.length === 1) return all[0][1].recall(pattern, most)
+  // A subject may have had several keepers, one after the other.
+  const counts = new Map<string, number>()
+  return all
+    .flatMap(([, keeper]) => keeper.recall(pattern, most))
+    .sort((a, b) => b.order - a.order)
+    .filter(({ subject }) => {
+      const count = (counts.get(subject) ?? 0) + 1
+      counts.set(subject, count)
+      return count <= most
+    })
+    .reverse()
 }

@@ -20,6 +20,13 @@ const TARGETED = 16
 
 const POLICIES: readonly PolicyName[] = ["drop-new", "drop-old", "conflate", "keep-last", "block"]
 
+let lastId = 0
+
+/** For a new wish of any node in this process. */
+export function newInterestId(): number {
+  return ++lastId
+}
+
 /** What one subscription, service or worker asks of publishers. */
 export interface InterestSpec {
   /** Unique in its node. */
@@ -53,7 +60,7 @@ export class Interest {
   readonly link: Link | null
   /** The object that serves it here; null for a peer's. */
   readonly owner: unknown
-  readonly lane: InterestLane
+  private ownLane: InterestLane | null = null
   /** Messages, requests or tasks given to it by this node and not done. */
   outstanding = 0
   /** Tasks and requests that it has from all others, as it last said. */
@@ -65,7 +72,12 @@ export class Interest {
     this.spec = spec
     this.link = link
     this.owner = owner
-    this.lane = new InterestLane(this)
+  }
+
+  /** Where messages for it wait; most never need one. */
+  get lane(): InterestLane {
+    this.ownLane ??= new InterestLane(this)
+    return this.ownLane
   }
 }
 
@@ -109,7 +121,7 @@ export function readInterest(reader: Reader): InterestSpec {
       throw new HeddleError("EPROTO", "The peer sent an invalid queue group", { cause: error })
     }
   }
-  const policy = { policy: name, limit: Math.max(1, limit), keep: Math.max(1, keep), ttl }
+  const policy = shared({ policy: name, limit: Math.max(1, limit), keep: Math.max(1, keep), ttl })
   return {
     id,
     kind,
@@ -120,4 +132,18 @@ export function readInterest(reader: Reader): InterestSpec {
     history,
     capacity: Math.max(1, capacity),
   }
+}
+
+let last: LanePolicy | null = null
+
+/** A million subscriptions with the same policy need it once. */
+function shared(policy: LanePolicy): LanePolicy {
+  const same =
+    last !== null &&
+    last.policy === policy.policy &&
+    last.limit === policy.limit &&
+    last.keep === policy.keep &&
+    last.ttl === policy.ttl
+  if (!same) last = policy
+  return last as LanePolicy
 }

@@ -5,6 +5,7 @@ import { hold, release } from "../../core/keep-alive.ts"
 import { directory } from "./discovery/directory.ts"
 import type { Discovery } from "./discovery/discovery.ts"
 import { Fabric } from "./fabric.ts"
+import { ZeromqClients } from "./foreign/zeromq-clients.ts"
 import { Node } from "./node.ts"
 import { checkFabricName, type JoinOptions } from "./options.ts"
 import type { Subjects } from "./typed-subjects.ts"
@@ -27,6 +28,8 @@ export async function join<S extends object = Subjects>(
   try {
     await loadMsgpack()
     const node = new Node(name, (options.name ?? programName()).slice(0, 256), options.context, options)
+    const clients = new ZeromqClients(node)
+    node.foreignClients = clients
     const discovery = options.discovery ?? [directory()]
     try {
       const bound = await node.peers.start(
@@ -37,7 +40,7 @@ export async function join<S extends object = Subjects>(
       await node.sync()
       return new Fabric<S>(node, bound)
     } catch (error) {
-      await node.peers.close()
+      await Promise.all([clients.close(), node.peers.close()])
       throw error
     }
   } finally {

@@ -139,7 +139,9 @@ export class Membership {
     member.heard = now
     member.info = info
     if (known === undefined) {
-      this.gossip.rumours.add(info.node, true, now, null)
+      // It introduces itself to all whom we name to it. A few are told besides, in case it cannot reach them; later, with
+      // all others who come at this time: when a mesh forms, everybody meets everybody.
+      this.gossip.rumours.add(info.node, false, this.soon(now), null)
       this.gossip.sendAll(info.node, true)
     } else {
       if (overrides(alive, known) && this.change(known, alive, now)) this.gossip.rumours.add(info.node, true, now, null)
@@ -267,13 +269,17 @@ export class Membership {
     if (corrections.length > 0) this.gossip.send(from, corrections)
   }
 
+  private soon(now: number): number {
+    return now + this.options.gossipDelay * (1 + this.random())
+  }
+
   private hearOf(from: string, update: MemberUpdate, claim: Claim, now: number): void {
     const info: MemberInfo = { node: update.n, name: update.a ?? "", endpoints: update.e ?? [] }
     const member = this.meet(info, claim, now)
     // The death of somebody unknown is remembered, but not passed on: it would go round for ever among nodes that have to
     // forget some of the dead.
     if (member?.living !== true) return
-    this.gossip.rumours.add(update.n, false, now, from)
+    this.gossip.rumours.add(update.n, false, this.soon(now), from)
     this.host.wanted(info)
   }
 

@@ -2,6 +2,7 @@ import type { Context } from "../../core/context.ts"
 import type { Connection, Handshake, Hello, LinkOptions, Listener, PeerHello, SocketType } from "../../core/contract.ts"
 import { parseEndpoint } from "../../core/endpoint.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
+import { byNearness, type Dial, FIRST_RETRY, GIVE_UP, pauseAfter } from "./dial.ts"
 import type { Candidate } from "./discovery/discovery.ts"
 import { type Introduction, isNode, readIntroduction, toHello } from "./link/hello.ts"
 import type { Link } from "./link/link.ts"
@@ -13,11 +14,15 @@ const MAX_DIALS = 4096
 const MAX_ALIASES = 4096
 /** Milliseconds that a newcomer is left to dial us before we dial it: two dials of one pair are a waste. */
 const COURTESY = 250
-/** Milliseconds after which a dial that has not succeeded no longer keeps the peer's own dial from being taken. */
-const STALE_DIAL = 1_000
-/** Milliseconds between attempts: doubling from the first to the last, with jitter. */
-const FIRST_RETRY = 50
-const LAST_RETRY = 2_000
+/** Milliseconds that two newcomers who find each other leave to the one with the lower id, whose dial would win. */
+const HEAD_START = 40
+/**
+ * Milliseconds after which a dial that has not succeeded no longer keeps the peer's own dial from being taken: both ends must judge
+ * alike, also when they are so busy that a handshake takes seconds; so, as long as an attempt may take.
+ */
+const STALE_DIAL = 7_000
+/** Milliseconds after our answer in which the handshake must be over. */
+const ABANDONED = 1_000
 /** Milliseconds until the side that was dialled tries to dial itself. */
 const ACCEPTOR_WAITS = 500
 
@@ -31,27 +36,14 @@ export interface MeshHost {
   linkOf(node: string): Link | undefined
   /** A handshake with a node is done. */
   connected(link: Link, connection: Connection, info: Introduction, dialled: boolean): void
+  /** A peer that we had answered did not come: the link has no connection, or never had one. */
+  abandoned(link: Link): void
   /** The socket type by which a plain ZeroMQ peer is answered; throws when it has no place here. */
   partnerOf(peer: PeerHello): SocketType
   foreign(connection: Connection): void
   /** Nobody can be there any more: the address of its own refused, or its process is gone. */
   provenDead(node: string): void
   warn(error: HeddleError): void
-}
-
-/** An attempt to reach one node, or one address whose node is not known, again and again until it succeeds. */
-interface Dial {
-  readonly key: string
-  node: string | null
-  endpoints: readonly string[]
-  failures: number
-  timer: NodeJS.Timeout | undefined
-  abort: AbortController | null
-  startedAt: number
-  /** Whoever asked does not ask again: we go on trying. */
-  readonly persistent: boolean
-  /** Called once, when the first attempt is over. */
-  tried: (() => void) | null
 }
 
 /** Listeners and dials of one node: how links get their connections, one for each pair. */
@@ -63,8 +55,8 @@ export class Mesh {
   private readonly dials = new Map<string, Dial>()
   /** Which node answered at an address. */
   private readonly aliases = new Map<string, string>()
-  /** Answers given to peers whose handshake is not quite done: what we told them decides. */
-  private readonly answers = new Map<string, "busy" | "taken">()
+  /** Peers whose handshake is not quite done, and who were told that we take the connection. */
+  private readonly taken = new Set<string>()
   private closed = false
 
   constructor(host: MeshHost, context: Context, options: LinkOptions) {
@@ -108,7 +100,9 @@ export class Mesh {
     if (node !== null) {
       const link = this.host.linkOf(node)
       if (link?.up === true) return DONE
-      return this.dial(node, node, endpoints, link !== undefined, early || link !== undefined ? 0 : COURTESY)
+      if (link !== undefined) return this.dial(node, node, endpoints, true, 0)
+      if (!early) return this.dial(node, node, endpoints, false, COURTESY)
+      return this.dial(node, node, endpoints, false, this.host.self.node < node ? 0 : HEAD_START, true)
     }
     const waits = endpoints.map(endpoint => {
       const known = this.aliases.get(endpoint)
@@ -149,7 +143,6 @@ export class Mesh {
     const info = readIntroduction(peer, this.host.self.fabric)
     if (this.closed) throw new HeddleError("ECONNABORTED", "This node is leaving")
     if (this.isBusyWith(info)) {
-      this.answers.set(info.node, "busy")
       return toHello(this.introduction(null, randomToken(), false, true))
     }
     const link = this.host.linkFor(info, randomToken())
@@ -157,13 +150,14 @@ export class Mesh {
       throw new HeddleError("EMFILE", "This node has as many peers as it takes (maxPeers)", { fatal: true })
     // What we say that we have heard must stay true: nothing more comes by the old connection.
     link.dropConnection()
-    const dial = this.dials.get(info.node)
-    if (dial !== undefined) this.endDial(dial)
-    this.answers.set(info.node, "taken")
+    for (const dial of this.dialsTo(info)) this.endDial(dial)
+    this.taken.add(info.node)
     // The peer may vanish between our answer and the end of the handshake.
+    const { connections } = link
     setTimeout(() => {
-      if (!link.up && !link.ended && !this.closed) this.lost(link)
-    }, STALE_DIAL).unref()
+      this.taken.delete(info.node)
+      if (link.connections === connections && !link.ended && !this.closed) this.host.abandoned(link)
+    }, ABANDONED).unref()
     return toHello(this.introduction(link, link.stream, false, false))
   }
 
@@ -179,10 +173,20 @@ export class Mesh {
       if (!link.dialled) return false
       return info.heard === null || info.heard.stream !== link.stream
     }
-    const dial = this.dials.get(info.node)
-    if (dial === undefined || dial.abort === null || performance.now() - dial.startedAt > STALE_DIAL) return false
+    const now = performance.now()
+    const dialling = this.dialsTo(info).some(dial => dial.abort !== null && now - dial.startedAt <= STALE_DIAL)
     // Both dial: the connection of the lower id stays.
-    return node < info.node
+    return dialling && node < info.node
+  }
+
+  /** Ours that will reach this node, also those that only know an address of it. */
+  private dialsTo(info: Introduction): Dial[] {
+    const dials: Dial[] = []
+    for (const key of [info.node, ...info.endpoints]) {
+      const dial = this.dials.get(key)
+      if (dial !== undefined) dials.push(dial)
+    }
+    return dials
   }
 
   private accepted(connection: Connection): void {
@@ -195,10 +199,8 @@ export class Mesh {
       return
     }
     const info = readIntroduction(connection.peer, this.host.self.fabric)
-    const answer = this.answers.get(info.node)
-    this.answers.delete(info.node)
     const link = this.host.linkOf(info.node)
-    if (answer !== "taken" || link === undefined) {
+    if (!this.taken.delete(info.node) || link === undefined) {
       // It has read our answer, and ends the connection itself; `end` lets it.
       connection.start({ message: () => {}, controlReceived: () => {}, drain: () => {}, closed: () => {} })
       connection.end()
@@ -215,6 +217,7 @@ export class Mesh {
     endpoints: readonly string[],
     persistent: boolean,
     wait: number,
+    awaited = wait === 0,
   ): Promise<void> {
     const before = this.dials.get(key)
     if (before !== undefined) {
@@ -238,14 +241,16 @@ export class Mesh {
       if (wait === 0) void this.attempt(dial)
       else {
         // Nobody waits for a dial that the other side is expected to make.
-        this.tried(dial)
+        if (!awaited) this.tried(dial)
         this.later(dial, wait)
       }
     })
   }
 
   private later(dial: Dial, wait: number): void {
-    dial.timer = setTimeout(() => void this.attempt(dial), wait)
+    // Behind what has arrived meanwhile: it may be the peer's own dial.
+    const go = (): void => void (this.dials.get(dial.key) === dial && this.attempt(dial))
+    dial.timer = setTimeout(() => setImmediate(go), wait)
     dial.timer.unref()
   }
 
@@ -255,7 +260,7 @@ export class Mesh {
       return
     }
     dial.startedAt = performance.now()
-    let refused = false
+    let refusals = 0
     for (const endpoint of byNearness(dial.endpoints)) {
       const outcome = await this.tryEndpoint(dial, endpoint)
       if (this.dials.get(dial.key) !== dial) return
@@ -263,24 +268,23 @@ export class Mesh {
         this.endDial(dial)
         return
       }
-      if (outcome === "refused") refused = true
+      if (outcome === "refused") refusals++
     }
     dial.abort = null
     this.tried(dial)
     const { node } = dial
-    if (node !== null && (refused || this.isGone(node))) {
+    if (node !== null && (this.isProof(node, refusals, dial.endpoints.length) || this.isGone(node))) {
       this.endDial(dial)
       this.host.provenDead(node)
       return
     }
     const link = node === null ? undefined : this.host.linkOf(node)
-    if (!dial.persistent && link === undefined && dial.failures >= 3) {
+    if (!dial.persistent && link === undefined && dial.failures >= GIVE_UP) {
       // Discovery will name it again if it is still there.
       this.endDial(dial)
       return
     }
-    const grown = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(dial.failures++, 10))
-    this.later(dial, Math.round(grown * (0.5 + Math.random() / 2)))
+    this.later(dial, pauseAfter(dial.failures++))
   }
 
   private async tryEndpoint(dial: Dial, address: string): Promise<"connected" | "refused" | "failed"> {
@@ -374,6 +378,12 @@ export class Mesh {
     dial.tried = null
   }
 
+  /** A file that nobody listens at says nothing of a node of another machine, which may have other addresses. */
+  private isProof(node: string, refusals: number, tried: number): boolean {
+    if (refusals === 0) return false
+    return refusals === tried || this.host.linkOf(node)?.info.host === this.host.self.host
+  }
+
   /** Its process was on this machine, and is not there any more. */
   private isGone(node: string): boolean {
     const info = this.host.linkOf(node)?.info
@@ -398,11 +408,3 @@ export class Mesh {
 
 const DONE = Promise.resolve()
 const NO_METADATA: ReadonlyMap<string, Buffer> = new Map()
-
-/** Unix sockets before the network: they are nearer, and fail at once when they are not of this machine. */
-function byNearness(endpoints: readonly string[]): readonly string[] {
-  if (endpoints.length < 2) return endpoints
-  const rank = (endpoint: string): number =>
-    endpoint.startsWith("inproc://") ? 0 : endpoint.startsWith("ipc://") ? 1 : 2
-  return [...endpoints].sort((a, b) => rank(a) - rank(b))
-}

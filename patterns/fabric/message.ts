@@ -23,13 +23,13 @@ export class Origin {
     this.decoder.learn(structures)
   }
 
-  /** Throws ERR_CODEC. */
-  decode(codec: number, bytes: Buffer, name: string): unknown {
+  /** What lies in `bytes` from `start` to `end`. Throws ERR_CODEC. */
+  decode(codec: number, bytes: Buffer, start: number, end: number, name: string): unknown {
     if (this.known >= 0 && codec === CODEC_MSGPACK_SHARED && this.known < this.codecs.shared.version) {
       this.decoder.learn(this.codecs.shared.structuresSince(this.known))
       this.known = this.codecs.shared.version
     }
-    return this.codecs.decode(codec, bytes, name, this.decoder)
+    return this.codecs.decodeAt(codec, bytes, start, end, name, this.decoder)
   }
 }
 
@@ -78,7 +78,8 @@ export class FabricMessage<T = unknown> {
    * view on a larger chunk: copy what you keep for long. Throws ERR_CODEC when it cannot be decoded.
    */
   get data(): T {
-    if (this.value === UNREAD) this.value = this.origin.decode(this.codec, this.bytes, this.codecName)
+    if (this.value === UNREAD)
+      this.value = this.origin.decode(this.codec, this.source, this.start, this.end, this.codecName)
     return this.value as T
   }
 

@@ -7,8 +7,9 @@ import type { Reader } from "../../core/varint.ts"
 import type { Lane } from "./backlog.ts"
 import { choose } from "./choice.ts"
 import type { FabricEvent } from "./events.ts"
-import type { ForeignClients } from "./foreign/clients.ts"
+import type { ClientName, ForeignClients } from "./foreign/clients.ts"
 import { Interest, type InterestSpec, QUEUE, readInterest, SERVE, SUBSCRIBE, WORK, writeInterest } from "./interest.ts"
+import { Introspection, ITSELF } from "./introspection.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
 import type { Link, Waiting } from "./link/link.ts"
 import { readContent } from "./link/read.ts"
@@ -29,7 +30,7 @@ import { Tasks } from "./tasks/tasks.ts"
 import type { Worker, WorkerHost } from "./tasks/worker.ts"
 import { randomToken } from "./tokens.ts"
 import type { Topic } from "./topics.ts"
-import { Wishes } from "./wishes.ts"
+import { isSubscription, Wishes } from "./wishes.ts"
 
 /** Whatever takes messages here. */
 export type Taker = Subscription | Service | Worker
@@ -59,12 +60,16 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   readonly tasks: Tasks
   readonly peers: Peers
   readonly wishes: Wishes
+  readonly introspection: Introspection
   /** Set by whoever makes the node: plain ZeroMQ clients. */
   foreignClients: ForeignClients | null = null
   /** Wakes whoever waits for interests or peers. */
-  private changed: (() => void)[] = []
+  private changed = new Set<() => void>()
+  /** Takers that drain: they are no wishes any more, but not through. */
+  readonly retiring = new Set<Taker>()
   private readonly syncs = new Map<number, { link: Link; done: () => void }>()
   private nextSync = 1
+  private nextReady: Promise<void> | null = null
   private readonly drops = new Map<string, Extract<FabricEvent, { type: "drop" }> & { count: number }>()
   private doneCounts = new Map<Link, Map<number, number>>()
 
@@ -76,7 +81,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.origin = new Origin(this.id, name, this.codecs, true)
     this.schemas = new Schemas(options.schemas)
     this.publishing = new Publishing(
-      { dropped: (link, pattern, reason, count) => this.emitDrop("sending", link, pattern, reason, count) },
+      {
+        links: () => [...this.peers.links.values()],
+        dropped: (link, pattern, reason, count) => this.emitDrop("sending", link, pattern, reason, count),
+      },
       this.codecs,
       this.origin,
       this.schemas,
@@ -90,6 +98,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     })
     this.requests = new Requests(
       {
+        topic: subject => this.topics.of(subject),
         call: (service, id, topic, parcel, timeout, credit) =>
           this.services.call(service, id, topic.subject, parcel, timeout, credit),
         cancel: id => this.services.cancel(null, id),
@@ -108,6 +117,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.settings.maxTasks,
     )
     this.wishes = new Wishes(this.topics)
+    this.introspection = new Introspection(this, this.settings.introspection)
     this.peers = new Peers(this, fabric, this.id, name, context, this.settings, this.codecs, options)
   }
 
@@ -124,20 +134,45 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   /** Announces a wish to all peers, with the messages kept here first. */
   add(taker: Taker): void {
     const interest = this.wishes.add(taker)
-    for (const link of this.peers.links.values()) writeInterest(link.outgoing, interest.spec)
-    taker.ready = this.sync()
-    // Nobody need look at it: it says the same to whoever does.
-    taker.ready.catch(() => {})
+    for (const link of this.peers.links.values()) announce(link, interest)
+    taker.ready = this.syncSoon()
     if (interest.spec.kind === WORK) this.tasks.dispatchSoon()
     this.wake()
   }
 
   ended(taker: Taker): void {
     const interest = this.wishes.remove(taker)
-    if (interest === null) return
+    if (interest === null) {
+      // It had stopped taking before, and is through now.
+      this.retiring.delete(taker)
+      return
+    }
     this.publishing.interestGone(interest)
     for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NO_INTEREST, [interest.spec.id])
     this.wake()
+  }
+
+  /** Takes what is on its way, but wants nothing more. */
+  async retire(taker: Taker): Promise<void> {
+    this.retiring.add(taker)
+    for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NO_INTEREST, [taker.spec.id])
+    await this.sync()
+    if (this.wishes.get(taker.spec.id) === undefined) this.retiring.delete(taker)
+  }
+
+  /** One `sync` for all that is said in this turn. */
+  private syncSoon(): Promise<void> {
+    this.nextReady ??= Promise.resolve().then(() => {
+      this.nextReady = null
+      return this.sync()
+    })
+    return this.nextReady
+  }
+
+  /** `sync`, once nothing waits for room any more. */
+  async flush(): Promise<void> {
+    while (this.publishing.waits) await new Promise<void>(resolve => this.publishing.whenRoom(resolve))
+    await this.sync()
   }
 
   /** Resolves when all nodes that are linked now have read all that was said to them until now. */
@@ -166,6 +201,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       let over = false
       const end = (error?: Error): void => {
         over = true
+        this.changed.delete(check)
         clearTimeout(timer)
         signal?.removeEventListener("abort", aborted)
         if (error === undefined) resolve()
@@ -177,7 +213,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
         if (over) return
         if (this.events.closed) end(closedError("Fabric"))
         else if (reached()) end()
-        else this.changed.push(check)
+        else this.changed.add(check)
       }
       if (signal?.aborted === true) {
         aborted()
@@ -194,15 +230,12 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     })
   }
 
-  choose(members: readonly Interest[]): Interest | null {
-    return choose(members)
-  }
-
   /** Whom to ask when all are meant: every one that is in no queue group, and one of each group. */
   oneOfEachGroup(members: readonly Interest[]): Interest[] {
     const chosen: Interest[] = []
     const groups = new Map<string, Interest[]>()
     for (const member of members) {
+      if (member.link?.lapsed === true) continue
       const { group } = member.spec
       if (group === "") chosen.push(member)
       else groups.set(group, [...(groups.get(group) ?? []), member])
@@ -228,18 +261,22 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 
   wake(): void {
     const { changed } = this
-    if (changed.length === 0) return
-    this.changed = []
+    if (changed.size === 0) return
+    this.changed = new Set()
     for (const check of changed) check()
   }
 
   // From subscriptions, services and workers
 
   pause(subscription: Subscription): void {
+    const interest = this.wishes.get(subscription.spec.id)
+    if (interest !== undefined) interest.paused = true
     this.notifyAll([R.PAUSE, subscription.spec.id])
   }
 
   resume(subscription: Subscription): void {
+    const interest = this.wishes.get(subscription.spec.id)
+    if (interest !== undefined) interest.paused = false
     this.notifyAll([R.RESUME, subscription.spec.id])
     this.publishing.wake()
   }
@@ -288,9 +325,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     pattern: string,
     reason: "full" | "conflated" | "stale" | "malformed",
     count: number,
+    client: ClientName | null = null,
   ): void {
     // Where one is dropped, many are: one event a turn says how many.
-    const key = `${where} ${link?.node} ${reason} ${pattern}`
+    const key = `${where} ${link?.node ?? client?.address} ${reason} ${pattern}`
     const known = this.drops.get(key)
     if (known !== undefined) {
       known.count += count
@@ -298,19 +336,24 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     }
     if (this.drops.size === 0) setImmediate(() => this.tellDrops())
     if (this.drops.size < MAX_DROP_KINDS) {
-      this.drops.set(key, { type: "drop", where, peer: link === null ? null : nameOf(link), pattern, reason, count })
+      const peer = link === null ? null : nameOf(link)
+      this.drops.set(key, { type: "drop", where, peer, pattern, reason, count, ...(client && { client }) })
     }
   }
 
   // From links
 
   linkMade(link: Link): void {
-    for (const { spec } of this.wishes) writeInterest(link.outgoing, spec)
+    for (const interest of this.wishes) announce(link, interest)
   }
 
   linkUp(link: Link, freshIn: boolean, freshOut: boolean): void {
     if (freshIn) this.forgetInterests(link)
-    if (freshOut) for (const { spec } of this.wishes) writeInterest(link.outgoing, spec)
+    if (freshIn || freshOut) this.forgetWork(link)
+    if (freshOut) {
+      for (const interest of this.wishes) announce(link, interest)
+      this.publishing.begunAnew(link)
+    }
     this.wake()
   }
 
@@ -321,12 +364,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.syncs.delete(token)
       sync.done()
     }
+    this.publishing.linkDown(link)
     this.wake()
   }
 
   peerDead(link: Link): void {
+    if (link.lapsed) this.publishing.lapsed(link)
     this.tasks.workerGone(worker => worker.link === link)
-    this.requests.linkEnded(link, subject => this.topics.of(subject))
+    this.requests.linkEnded(link)
   }
 
   linkEnded(link: Link): void {
@@ -382,7 +427,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
         this.requested(link, from, codec, body, apart)
         break
       case R.REPLY: {
-        const { options, numbers, codecName, payload, headers } = readContent(
+        const { options, numbers, codecName, source, start, end, headers } = readContent(
           body,
           codec,
           1,
@@ -390,7 +435,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
           from.subjects,
           apart,
         )
-        const message = new FabricMessage("", from.origin, codec, codecName, payload, 0, payload.length, headers, false)
+        const message = new FabricMessage("", from.origin, codec, codecName, source, start, end, headers, false)
         this.requests.replied(numbers[0], options, message, link)
         break
       }
@@ -398,8 +443,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
         this.taskCame(link, from, codec, body, apart)
         break
       case R.TASK_RESULT: {
-        const { options, numbers, payload } = readContent(body, codec, 2, false, from.subjects, apart)
-        this.tasks.result(link, numbers[0], options, numbers[1], payload, link.name)
+        const { options, numbers, source, start, end } = readContent(body, codec, 2, false, from.subjects, apart)
+        this.tasks.result(link, numbers[0], options, numbers[1], source.subarray(start, end), link.name)
         break
       }
       case R.CANCEL:
@@ -427,7 +472,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { options, targets, subject, codecName, headers, payload } = readContent(
+    const { options, targets, subject, codecName, headers, source, start, end } = readContent(
       body,
       codec,
       0,
@@ -440,9 +485,9 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       from.origin,
       codec,
       codecName,
-      payload,
-      0,
-      payload.length,
+      source,
+      start,
+      end,
       headers,
       (options & R.KEPT) !== 0,
     )
@@ -453,10 +498,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       for (const subscription of wanted) subscription.deliver(message, null)
     }
     for (const id of targets) {
-      const taker = this.wishes.get(id)?.owner as Subscription | undefined
+      const interest = this.wishes.get(id)
       // It has just ended: who published does not know yet, and counts on an answer.
-      if (taker === undefined || !valid) writeNumbers(link.outgoing, R.DONE, [id, 1])
-      else taker.deliver(message, link)
+      if (interest === undefined || !isSubscription(interest) || !valid) writeNumbers(link.outgoing, R.DONE, [id, 1])
+      else (interest.owner as Subscription).deliver(message, link)
     }
   }
 
@@ -472,22 +517,32 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   private requested(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { numbers, subject, codecName, headers, payload } = readContent(body, codec, 4, true, from.subjects, apart)
+    const { numbers, subject, codecName, headers, source, start, end } = readContent(
+      body,
+      codec,
+      4,
+      true,
+      from.subjects,
+      apart,
+    )
     const [id, target, timeout, credit] = numbers
+    if (target === ITSELF) {
+      const asked = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
+      this.introspection.asked(link, id, asked)
+      return
+    }
     const interest = this.wishes.get(target)
     if (interest?.spec.kind !== SERVE) {
-      const failure = Buffer.from(
-        JSON.stringify(ownFailure("ERR_NO_RESPONDERS", `the server of ${subject} has just ended`)),
-      )
+      const failure = ownFailure("ERR_NO_RESPONDERS", `the server of ${subject} has just ended`)
       link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
       return
     }
-    const message = new RequestMessage(subject, from.origin, codec, codecName, payload, headers, timeout)
+    const message = new RequestMessage(subject, from.origin, codec, codecName, source, start, end, headers, timeout)
     if (this.schemas.size > 0) {
       try {
         message.replace(this.schemas.check(subject, message.data))
       } catch (error) {
-        const failure = Buffer.from(JSON.stringify(ownFailure("ERR_VALIDATION", (error as Error).message)))
+        const failure = ownFailure("ERR_VALIDATION", (error as Error).message)
         link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
         return
       }
@@ -496,7 +551,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   private taskCame(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { numbers, subject, codecName, headers, payload } = readContent(body, codec, 3, true, from.subjects, apart)
+    const { numbers, subject, codecName, headers, source, start, end } = readContent(
+      body,
+      codec,
+      3,
+      true,
+      from.subjects,
+      apart,
+    )
     const [id, target, deliveries] = numbers
     const acknowledge = (failure: Buffer | null, load: number): void => {
       if (link.ended) return
@@ -505,20 +567,18 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     }
     const interest = this.wishes.get(target)
     if (interest?.spec.kind !== WORK) {
-      acknowledge(Buffer.from(JSON.stringify({ name: "Error", code: "", message: "The worker has ended" })), 0)
+      acknowledge(ownFailure("ERR_NO_RESPONDERS", "the worker has just ended"), 0)
       return
     }
-    const message = new FabricMessage(
-      subject,
-      from.origin,
-      codec,
-      codecName,
-      payload,
-      0,
-      payload.length,
-      headers,
-      false,
-    )
+    const message = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
+    if (this.schemas.size > 0) {
+      try {
+        message.replace(this.schemas.check(subject, message.data))
+      } catch (error) {
+        acknowledge(ownFailure("ERR_VALIDATION", (error as Error).message), 0)
+        return
+      }
+    }
     ;(interest.owner as Worker).take(message, deliveries, acknowledge)
   }
 
@@ -564,6 +624,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     link.interests.clear()
   }
 
+  /** A direction of the link begins anew: requests, tasks or their answers were lost. What is not done goes elsewhere. */
+  private forgetWork(link: Link): void {
+    this.tasks.workerGone(worker => worker.link === link)
+    this.requests.linkEnded(link)
+    this.services.linkEnded(link)
+  }
+
   private noticed(link: Link, from: Incoming, body: Reader): void {
     const kind = body.varint()
     if (kind === R.GAP) {
@@ -573,6 +640,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       if (fresh) {
         from.messages = messages
         this.forgetInterests(link)
+        this.forgetWork(link)
       }
       if (missing > 0) this.emit({ type: "gap", peer: nameOf(link), missing })
     } else if (kind === R.SYNC) writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, body.varint()])
@@ -619,4 +687,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   private notifyAll(numbers: readonly number[]): void {
     for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NOTICE, numbers)
   }
+}
+
+/** A wish is told to a peer, and whether it wants nothing for now: who publishes must not send what nobody has asked to stop. */
+function announce({ outgoing }: Link, { spec, paused }: Interest): void {
+  writeInterest(outgoing, spec)
+  if (paused) writeNumbers(outgoing, R.NOTICE, [R.PAUSE, spec.id])
 }

@@ -5,8 +5,10 @@ import { HeddleError } from "../../core/errors.ts"
 import { defaultsOf } from "../../core/options.ts"
 import type { StandardSchema } from "../../core/schema.ts"
 import { Socket } from "../../core/socket.ts"
+import { checkGroup } from "../../core/subject.ts"
 import type { Discovery } from "./discovery/discovery.ts"
 import type { MembershipOptions } from "./membership.ts"
+import { checkUserPattern } from "./reserved.ts"
 
 /** How plain ZeroMQ clients that connect to this node are served. */
 export interface ForeignOptions {
@@ -16,12 +18,19 @@ export interface ForeignOptions {
    * strings and JSON as they were sent.
    */
   codec?: string
-  /** Tasks and messages for PULL clients: the pattern to subscribe to, and their queue group. Default: PULL clients are refused. */
+  /**
+   * Messages for PULL clients: the pattern to subscribe to, and a queue group that they are one member of. Without `queue` each message goes to
+   * one PULL client of each node that has this option. Default: PULL clients are refused.
+   */
   pull?: { subject: string; queue?: string } | null
   /** False: only nodes of the fabric are let in. Default true. */
   accept?: boolean
   /** Messages that may wait for one client; more are dropped. Default 1,000. */
   highWaterMark?: number
+  /** Clients at a time; more are turned away, and may come back. Default 1,024. */
+  maxClients?: number
+  /** Prefixes that one SUB client may follow, with 256 bytes each on average; who wants more is cut off. Default 10,000. */
+  maxSubscriptions?: number
 }
 
 /** What `join` takes. Times in milliseconds, sizes in bytes. */
@@ -64,6 +73,8 @@ export interface JoinOptions {
   /** Timing of the membership protocol. */
   membership?: Partial<MembershipOptions>
   foreign?: ForeignOptions
+  /** False: this node does not answer `fabric.trace` and `fabric.survey` (`heddle top`) of others. Default true. */
+  introspection?: boolean
   /** Default: the context of all sockets. */
   context?: Context
 }
@@ -80,6 +91,7 @@ export interface FabricSettings {
   readonly resumeTime: number
   readonly resumeBytes: number
   readonly foreign: Required<ForeignOptions>
+  readonly introspection: boolean
   readonly links: LinkOptions
 }
 
@@ -102,6 +114,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "maxTasks",
   "membership",
   "foreign",
+  "introspection",
   "context",
 ] satisfies (keyof JoinOptions)[])
 
@@ -124,16 +137,15 @@ export function settingsOf(options: JoinOptions): FabricSettings {
     remember: whole("remember", options.remember, 300_000, 0),
     resumeTime: whole("resume.time", options.resume?.time, 30_000, 0),
     resumeBytes: whole("resume.bytes", options.resume?.bytes, 8 * 1024 * 1024, 1),
-    foreign: {
-      codec: options.foreign?.codec ?? "bytes",
-      pull: options.foreign?.pull ?? null,
-      accept: options.foreign?.accept ?? true,
-      highWaterMark: whole("foreign.highWaterMark", options.foreign?.highWaterMark, 1_000, 1),
-    },
+    foreign: foreignOf(options.foreign ?? {}),
+    introspection: options.introspection ?? true,
     links: {
       ...common,
       // Membership probes one peer at a time: a heartbeat on every link would be N squared of them.
       heartbeatInterval: 0,
+      // A ZeroMQ client that vanished without a word is no member: the operating system finds out.
+      tcpKeepalive: 1,
+      tcpKeepaliveIdle: 30,
       connectTimeout: 2_000,
       handshakeInterval: 5_000,
       // A payload, and the batch that goes before it.
@@ -141,6 +153,22 @@ export function settingsOf(options: JoinOptions): FabricSettings {
       sendHighWaterMark: 1_000,
       receiveHighWaterMark: 1_000,
     },
+  }
+}
+
+function foreignOf(options: ForeignOptions): Required<ForeignOptions> {
+  const { codec = "bytes", pull = null, accept = true, highWaterMark, maxClients, maxSubscriptions } = options
+  if (pull !== null) {
+    checkUserPattern(pull.subject)
+    if (pull.queue !== undefined) checkGroup(pull.queue)
+  }
+  return {
+    codec,
+    pull,
+    accept,
+    highWaterMark: whole("foreign.highWaterMark", highWaterMark, 1_000, 1),
+    maxClients: whole("foreign.maxClients", maxClients, 1_024, 1),
+    maxSubscriptions: whole("foreign.maxSubscriptions", maxSubscriptions, 10_000, 1),
   }
 }
 

@@ -4,6 +4,7 @@ import type { Connection, PeerHello, SocketType } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
 import type { Candidate, Discovery } from "./discovery/discovery.ts"
 import type { FabricEvent } from "./events.ts"
+import { Acknowledgements } from "./link/acknowledgements.ts"
 import { type Introduction, VERSIONS } from "./link/hello.ts"
 import { Link, type LinkOwner, NETWORK, SAME_HOST, SAME_PROCESS } from "./link/link.ts"
 import { Membership } from "./membership.ts"
@@ -11,8 +12,8 @@ import { Mesh } from "./mesh.ts"
 import type { FabricSettings, JoinOptions } from "./options.ts"
 import { hostToken, processToken, reachable } from "./whereabouts.ts"
 
-/** Milliseconds that word of what arrived may wait: a link with little traffic sends one such note for many messages. */
-const ACK_DELAY = 20
+/** Milliseconds that a link may be away before the others are asked about its node; it takes a few to dial again. */
+const BLINK = 200
 
 /** Milliseconds that `join` waits for those who were found; who answers later joins later. */
 const FIRST_LOOK = 5_000
@@ -56,7 +57,7 @@ export class Peers {
   private discovery: readonly Discovery[] = []
   private timer: NodeJS.Timeout | undefined
   private timerAt = Number.POSITIVE_INFINITY
-  private acks: Link[] = []
+  private readonly acks = new Acknowledgements()
   private early = true
   private closed = false
   private readonly firstDials: Promise<void>[] = []
@@ -82,6 +83,10 @@ export class Peers {
         linkFor: (info, stream) => this.linkFor(info, stream),
         linkOf: id => this.links.get(id),
         connected: (link, connection, info, dialled) => this.connected(link, connection, info, dialled),
+        abandoned: link => {
+          if (link.connections === 0) this.end(link)
+          else this.connectionLost(link, undefined)
+        },
         partnerOf: peer => host.partnerOf(peer),
         foreign: connection => host.foreign(connection),
         provenDead: id => this.provenDead(id),
@@ -150,6 +155,12 @@ export class Peers {
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
+    // What was published before goes before the goodbye.
+    for (const link of this.links.values()) {
+      link.outgoing.flush()
+      // They need not wonder whether we had what they sent.
+      link.sendAck()
+    }
     this.membership.leave()
     clearTimeout(this.timer)
     for (const timer of this.windows.values()) clearTimeout(timer)
@@ -174,29 +185,27 @@ export class Peers {
     this.schedule()
   }
 
-  ackLater(link: Link): void {
-    this.acks.push(link)
-    if (this.acks.length > 1) return
-    setTimeout(() => {
-      const links = this.acks
-      this.acks = []
-      for (const one of links) if (one.ackDue) one.sendAck()
-    }, ACK_DELAY).unref()
-  }
-
   connectionLost(link: Link, reason: Error | undefined): void {
     if (link.ended || this.closed) return
     const error = reason && fromSystem(reason, "link with", link.name)
     this.host.emit({ type: "down", peer: nameOf(link), ...(error && { error }) })
     this.host.linkDown(link)
-    this.membership.linkDown(link.node, performance.now())
-    this.schedule()
     if (link.ended || link.leaving) {
+      this.membership.linkDown(link.node, performance.now())
+      this.schedule()
       this.end(link)
       return
     }
     this.openWindow(link)
     this.mesh.lost(link)
+    setTimeout(() => this.stillDown(link), BLINK).unref()
+  }
+
+  /** A link that is back at once is nobody's concern: to ask all others about its node would be a storm. */
+  private stillDown(link: Link): void {
+    if (link.up || link.ended || this.closed) return
+    this.membership.linkDown(link.node, performance.now())
+    this.schedule()
   }
 
   /** The peer broke the protocol: it is cut off, and what it wanted is forgotten. */
@@ -257,7 +266,7 @@ export class Peers {
       breach: (link, error) => this.breach(link, error),
       roomAgain: link => this.host.roomAgain(link),
       dropped: (link, lane, waiting, reason) => this.host.dropped(link, lane, waiting, reason),
-      ackLater: link => this.ackLater(link),
+      ackLater: link => this.acks.later(link),
     }
     const link = new Link(owner, info, distance, this.codecs, this.settings.resumeBytes, stream)
     this.links.set(info.node, link)
@@ -320,9 +329,19 @@ export class Peers {
     const link = this.links.get(node)
     if (link === undefined) return
     if (why === "left") {
-      this.departed(link, "left")
-      this.end(link)
-    } else if (!link.up) {
+      // What it had sent before may still wait for its turn.
+      link.incoming.whenRead(() => {
+        this.departed(link, "left")
+        this.end(link)
+      })
+    } else {
+      // Nobody reaches it, and the system has not noticed: if it lives after all, it resumes over a new connection.
+      if (link.up) {
+        const silent = new HeddleError("ETIMEDOUT", `${link.name} has not answered for so long that it counts as dead`)
+        link.dropConnection(silent)
+        this.connectionLost(link, silent)
+      }
+      if (link.ended) return
       this.departed(link, "dead")
       this.host.peerDead(link)
     }
@@ -338,7 +357,19 @@ export class Peers {
     this.windows.delete(link)
     this.mesh.forget(link.node)
     this.links.delete(link.node)
+    const { position, acknowledgedPosition } = link.outgoing
+    const count = position - acknowledgedPosition
     link.end(reason)
+    if (count > 0 && !this.closed) {
+      this.host.emit({
+        type: "drop",
+        where: "sending",
+        peer: nameOf(link),
+        pattern: "",
+        reason: "unacknowledged",
+        count,
+      })
+    }
     this.departed(link, "dead")
     this.host.linkEnded(link)
   }

@@ -1,9 +1,10 @@
-import type { Codecs } from "../../core/codec.ts"
+import { CODEC_MSGPACK_SHARED, type Codecs } from "../../core/codec.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { type HeadersInit, MessageHeaders } from "../../core/headers.ts"
 import { Backlog, type Lane } from "./backlog.ts"
 import { choose } from "./choice.ts"
-import type { Interest, InterestLane } from "./interest.ts"
+import { recall } from "./history.ts"
+import { type Interest, type InterestLane, QUEUE } from "./interest.ts"
 import type { Link, Waiting } from "./link/link.ts"
 import { DROPPED, HISTORY_END, KEPT, NOTICE, TARGETS, TARGETS_ONLY } from "./link/records.ts"
 import { encodeHeaders, type Parcel, writeNumbers } from "./link/write.ts"
@@ -23,6 +24,7 @@ export interface PublishOptions {
 const FULL: PublishResult = Object.freeze({ peers: 0, dropped: 0, taken: false })
 
 export interface PublishingHost {
+  links(): readonly Link[]
   dropped(link: Link | null, pattern: string, reason: "full" | "conflated" | "stale", count: number): void
 }
 
@@ -39,6 +41,10 @@ export class Publishing {
   private lost = 0
   /** What waits for blocking subscriptions, which must not hold up others of their link. */
   private readonly blocked = new Map<Interest, Backlog<Waiting>>()
+  /** Members of queue groups that the call under way has chosen. */
+  private readonly chosen: Interest[] = []
+  /** Counts calls: a link that bears the number of this one is counted already. */
+  private marks = 0
 
   constructor(host: PublishingHost, codecs: Codecs, origin: Origin, schemas: Schemas, maxPayload: number) {
     this.host = host
@@ -64,7 +70,7 @@ export class Publishing {
       codec: number,
       codecName: name,
       headers: headers === undefined ? null : encodeHeaders(MessageHeaders.from(headers)),
-      structures: number === SHARED_STRUCTURES ? codecs.shared.version : 0,
+      structures: number === CODEC_MSGPACK_SHARED ? codecs.shared.version : 0,
     }
   }
 
@@ -101,13 +107,15 @@ export class Publishing {
     return () => this.waiters.delete(again)
   }
 
+  /** Whether anything waits for a peer that is linked. */
+  get waits(): boolean {
+    for (const { link } of this.blocked.keys()) if (link?.up === true) return true
+    return this.host.links().some(link => link.up && link.backlog.length > 0)
+  }
+
   /** The link's window has room: what waited goes out, in order. */
   drain(link: Link): void {
     const { backlog, outgoing } = link
-    if (link.dropped.size > 0 && outgoing.hasRoom()) {
-      for (const [id, count] of link.dropped) writeNumbers(outgoing, NOTICE, [DROPPED, id, count])
-      link.dropped.clear()
-    }
     const now = performance.now()
     while (backlog.length > 0 && outgoing.hasRoom()) {
       const waiting = backlog.shift(now)
@@ -122,6 +130,7 @@ export class Publishing {
       link.whenRoom.delete(one)
       one.go()
     }
+    this.tellDropped(link)
     this.wake()
   }
 
@@ -132,31 +141,57 @@ export class Publishing {
     this.wake()
   }
 
-  /** A wish is gone. What waits for a queue group goes to the other members; what waits for others is forgotten. */
+  /**
+   * A wish is gone. What waits for a queue group goes to the other members; what waits for others is forgotten, unless
+   * another subscription of the peer wants it too.
+   */
   interestGone(interest: Interest): void {
-    this.blocked.delete(interest)
-    const waiting = interest.link?.backlog.take(interest.lane) ?? []
-    if (interest.spec.group !== "") {
-      for (const { topic, parcel } of waiting) {
-        const fresh = this.topics.of(topic.subject)
-        const group = fresh.groups.find(one => one.name === interest.spec.group)
-        const other = group === undefined ? null : choose(group.members)
-        if (other !== null) this.toMember(fresh, parcel, other)
-      }
+    if (interest.spec.kind === QUEUE) this.toOthers(interest)
+    else if (interest.spec.targeted) this.blocked.delete(interest)
+    else if (interest.link !== null && interest.lane.length > 0) {
+      const { link, lane } = interest
+      link.backlog.take(lane, ({ topic }) => !this.topics.of(topic.subject).plain.some(one => one.link === link))
+    }
+    this.wake()
+  }
+
+  /** Other members of queue groups get what waits for members there. */
+  linkDown(link: Link): void {
+    if (link.backlog.length > 0 || this.blocked.size > 0) {
+      for (const interest of link.interests.values()) if (interest.spec.kind === QUEUE) this.toOthers(interest)
+    }
+    this.wake()
+  }
+
+  /** What the peer has not got it will never get. */
+  begunAnew(link: Link): void {
+    for (const interest of link.interests.values()) {
+      if (interest.spec.kind === QUEUE)
+        interest.outstanding = this.blocked.get(interest)?.length ?? interest.lane.length
+    }
+  }
+
+  /** Messages for the peer are counted now, not kept; whoever publishes need not wait for it any more. */
+  lapsed(link: Link): void {
+    for (const [interest, backlog] of this.blocked) {
+      if (interest.link !== link) continue
+      link.outgoing.missed += backlog.take(interest.lane).length
+      this.blocked.delete(interest)
     }
     this.wake()
   }
 
   /** Sends what is kept to a newcomer, then says that the rest is live. Nothing may be published between this and the interest. */
   replay(link: Link, id: number, pattern: string, most: number): void {
-    for (const { subject, parcel } of this.recall(pattern, most)) {
+    for (const { subject, parcel } of recall(this.topics.keepers, pattern, most)) {
       link.publishTo(this.topics.of(subject), parcel, TARGETS | TARGETS_ONLY | KEPT, [id])
     }
     writeNumbers(link.outgoing, NOTICE, [HISTORY_END, id])
   }
 
   replayLocally(subscription: Subscription): void {
-    for (const { subject, parcel } of this.recall(subscription.spec.pattern, subscription.spec.history)) {
+    const { pattern, history } = subscription.spec
+    for (const { subject, parcel } of recall(this.topics.keepers, pattern, history)) {
       subscription.post(this.messageOf(subject, parcel, true))
     }
   }
@@ -166,7 +201,8 @@ export class Publishing {
     this.lost++
     link.droppedMessages++
     const { interest } = lane as InterestLane
-    const { id, pattern } = interest.spec
+    const { id, pattern, kind } = interest.spec
+    if (kind === QUEUE) interest.outstanding--
     // The peer is told when there is room for it: a note for each would be as long as what was dropped.
     link.dropped.set(id, (link.dropped.get(id) ?? 0) + 1)
     this.host.dropped(link, pattern, reason, 1)
@@ -184,50 +220,78 @@ export class Publishing {
     for (const one of again) one()
   }
 
-  private recall(pattern: string, most: number): { subject: string; parcel: Parcel }[] {
-    const found = []
-    for (const [, keeper] of this.topics.keepers.entries()) found.push(...keeper.recall(pattern, most))
-    return found
+  /** The peer hears what it has missed, when there is room for it. */
+  private tellDropped(link: Link): void {
+    if (link.dropped.size === 0 || !link.outgoing.hasRoom()) return
+    for (const [id, count] of link.dropped) writeNumbers(link.outgoing, NOTICE, [DROPPED, id, count])
+    link.dropped.clear()
   }
 
   /** Queue groups, blocking subscriptions and newcomers: messages that name whom they are for. */
   private publishToSome(topic: Topic, parcel: Parcel): PublishResult {
-    for (const interest of topic.targeted) if (this.isFull(interest)) return FULL
+    const { plain, local, targeted, groups } = topic
+    for (const interest of targeted) if (this.isFull(interest)) return this.full(topic, parcel)
+    const { chosen } = this
+    chosen.length = 0
+    for (const { members } of groups) {
+      const member = choose(members) as Interest
+      // It is the best of all: the others are full, too.
+      if (this.isFull(member)) return this.full(topic, parcel)
+      chosen.push(member)
+    }
     topic.keeper?.store(topic, parcel)
     this.lost = 0
-    let { peers } = topic.result
-    const { plain, local, targeted, groups } = topic
+    const mark = ++this.marks
+    let peers = topic.result.peers
+    for (let i = 0; i < plain.length; i++) (plain[i].link as Link).mark = mark
+    let here = local.length > 0
     const targets = new Map<Link, number[]>()
-    for (const { members } of groups) {
-      const member = choose(members)
-      if (member === null) continue
-      peers++
-      if (member.link !== null && this.isOpen(member.link, parcel)) {
-        member.outstanding++
-        add(targets, member.link, member.spec.id)
-      } else this.toMember(topic, parcel, member)
-    }
-    for (const interest of targeted) {
-      peers++
+    for (let i = 0; i < chosen.length + targeted.length; i++) {
+      const interest = i < chosen.length ? chosen[i] : targeted[i - chosen.length]
       const { link } = interest
-      if (link === null) this.postTo(interest, topic, parcel)
-      else if (!interest.paused && !this.blocked.has(interest) && this.isOpen(link, parcel))
-        add(targets, link, interest.spec.id)
-      else this.waitBlocked(interest, { topic, parcel, targets: [interest.spec.id], options: TARGETS | TARGETS_ONLY })
+      if (i < chosen.length) interest.outstanding++
+      if (link === null) {
+        if (!here) peers++
+        here = true
+        this.postTo(interest, topic, parcel)
+        continue
+      }
+      if (link.mark !== mark) peers++
+      link.mark = mark
+      if (this.mayGo(interest, link, parcel)) add(targets, link, interest.spec.id)
+      else this.waitFor(interest, link, { topic, parcel, targets: [interest.spec.id], options: TARGETS | TARGETS_ONLY })
     }
     for (let i = 0; i < plain.length; i++) {
       const link = plain[i].link as Link
       const also = targets.get(link)
       targets.delete(link)
-      const options = also === undefined ? 0 : TARGETS
-      if (!this.isOpen(link, parcel))
-        this.wait(link, plain[i].lane, { topic, parcel, targets: also ?? NO_TARGETS, options })
-      else if (also === undefined) link.publish(topic, parcel)
-      else link.publishTo(topic, parcel, options, also)
+      if (also !== undefined) link.publishTo(topic, parcel, TARGETS, also)
+      else if (this.isOpen(link, parcel)) link.publish(topic, parcel)
+      else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
     }
     for (const [link, ids] of targets) link.publishTo(topic, parcel, TARGETS | TARGETS_ONLY, ids)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
     return { peers, dropped: this.lost, taken: true }
+  }
+
+  /** It was not published. */
+  private full(topic: Topic, parcel: Parcel): PublishResult {
+    topic.messages--
+    topic.size -= parcel.payload.length
+    return FULL
+  }
+
+  /** What waits for a member of a queue group, once more to the group. */
+  private toOthers(member: Interest): void {
+    const waiting = member.link?.backlog.take(member.lane) ?? []
+    waiting.push(...(this.blocked.get(member)?.take(member.lane) ?? []))
+    this.blocked.delete(member)
+    member.outstanding = Math.max(0, member.outstanding - waiting.length)
+    for (const { topic, parcel } of waiting) {
+      const fresh = this.topics.of(topic.subject)
+      const group = fresh.groups.find(one => one.name === member.spec.group)
+      if (group !== undefined) this.toMember(fresh, parcel, choose(group.members) as Interest)
+    }
   }
 
   private toMember(topic: Topic, parcel: Parcel, member: Interest): void {
@@ -236,8 +300,8 @@ export class Publishing {
     if (link === null) this.postTo(member, topic, parcel)
     else {
       const waiting = { topic, parcel, targets: [member.spec.id], options: TARGETS | TARGETS_ONLY }
-      if (this.isOpen(link, parcel)) this.send(link, waiting)
-      else this.wait(link, member.lane, waiting)
+      if (this.mayGo(member, link, parcel)) this.send(link, waiting)
+      else this.waitFor(member, link, waiting)
     }
   }
 
@@ -259,9 +323,16 @@ export class Publishing {
     )
   }
 
-  private isFull(interest: Interest): boolean {
-    if (interest.link === null) return (interest.owner as Subscription).full
-    return this.blocked.get(interest)?.blocked(interest.lane) === true
+  /** A message for this interest alone: nothing is before it, and it has not asked to wait. */
+  private mayGo(interest: Interest, link: Link, parcel: Parcel): boolean {
+    return !interest.paused && !this.blocked.has(interest) && this.isOpen(link, parcel)
+  }
+
+  /** Whether it must not be published to now. */
+  private isFull({ link, owner, lane }: Interest): boolean {
+    if (lane.policy !== "block") return false
+    if (link === null) return (owner as Subscription).full
+    return lane.length >= lane.limit
   }
 
   private send(link: Link, { topic, parcel, targets, options }: Waiting): void {
@@ -270,30 +341,39 @@ export class Publishing {
   }
 
   private wait(link: Link, lane: Lane, waiting: Waiting): void {
-    const { payload } = waiting.parcel
-    if (payload.length > link.info.maxPayload) {
-      this.lost++
-      link.droppedMessages++
-      this.host.dropped(link, waiting.topic.subject, "full", 1)
-    } else if (link.lapsed) {
-      this.lost++
-      link.missed++
-    } else link.backlog.push(lane, waiting.topic.subject, waiting, payload.length, performance.now())
+    if (!this.isRefused(link, lane, waiting))
+      link.backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.payload.length, performance.now())
   }
 
-  private waitBlocked(interest: Interest, waiting: Waiting): void {
-    const link = interest.link as Link
-    if (link.lapsed) {
-      this.lost++
-      link.missed++
+  /** For messages that name their interest. Members of queue groups wait with the others of their link, unless they block. */
+  private waitFor(interest: Interest, link: Link, waiting: Waiting): void {
+    const { lane, spec } = interest
+    if (spec.kind === QUEUE && lane.policy !== "block") {
+      this.wait(link, lane, waiting)
       return
     }
+    if (this.isRefused(link, lane, waiting)) return
     let backlog = this.blocked.get(interest)
     if (backlog === undefined) {
-      backlog = new Backlog<Waiting>((lane, _waiting, reason) => this.droppedOnLink(link, lane, reason))
+      backlog = new Backlog<Waiting>((from, _waiting, reason) => this.droppedOnLink(link, from, reason))
       this.blocked.set(interest, backlog)
     }
-    backlog.push(interest.lane, waiting.topic.subject, waiting, waiting.parcel.payload.length, performance.now())
+    backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.payload.length, performance.now())
+  }
+
+  /** The peer takes no payload of this size, or has been away for too long. */
+  private isRefused(link: Link, lane: Lane, { parcel }: Waiting): boolean {
+    if (parcel.payload.length > link.info.maxPayload) {
+      this.droppedOnLink(link, lane, "full")
+      this.tellDropped(link)
+      return true
+    }
+    if (!link.lapsed) return false
+    this.lost++
+    link.outgoing.missed++
+    const { interest } = lane as InterestLane
+    if (interest.spec.kind === QUEUE) interest.outstanding--
+    return true
   }
 
   private drainBlocked(interest: Interest): void {
@@ -310,8 +390,6 @@ export class Publishing {
   }
 }
 
-/** core/codec.ts: payloads of this number may need structures that the peer must have. */
-const SHARED_STRUCTURES = 4
 const NO_TARGETS: readonly number[] = []
 
 function add(targets: Map<Link, number[]>, link: Link, id: number): void {

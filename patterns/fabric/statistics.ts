@@ -1,5 +1,6 @@
+import type { ClientStats } from "./foreign/clients.ts"
 import type { Link } from "./link/link.ts"
-import type { Node } from "./node.ts"
+import type { Node, Taker } from "./node.ts"
 
 export interface TrafficStats {
   /** Published messages. */
@@ -50,11 +51,14 @@ export interface FabricStats extends TrafficStats {
   /** Subjects in use: the newest 8,192 published here, and those that links have numbered. */
   subjects: SubjectStats[]
   takers: TakerStats[]
+  /** Plain ZeroMQ clients that are connected to this node. */
+  clients: ClientStats[]
 }
 
 export function statsOf(node: Node): FabricStats {
   const peers = [...node.peers.links.values()].map(statsOfPeer)
   const takers = [...node.wishes.takers()].map(statsOfTaker)
+  const clients = node.foreignClients?.stats() ?? []
   const sum = (name: "messagesSent" | "messagesReceived" | "bytesSent" | "bytesReceived" | "dropped"): number =>
     peers.reduce((total, peer) => total + peer[name], 0)
   const { tasks } = node
@@ -63,7 +67,7 @@ export function statsOf(node: Node): FabricStats {
     messagesReceived: sum("messagesReceived"),
     bytesSent: sum("bytesSent"),
     bytesReceived: sum("bytesReceived"),
-    dropped: sum("dropped") + takers.reduce((total, taker) => total + taker.dropped, 0),
+    dropped: sum("dropped") + [...takers, ...clients].reduce((total, one) => total + one.dropped, 0),
     requests: node.requests.outstanding,
     tasks: {
       outstanding: tasks.outstanding,
@@ -74,6 +78,7 @@ export function statsOf(node: Node): FabricStats {
     peers,
     subjects: subjectsOf(node),
     takers,
+    clients,
   }
 }
 
@@ -92,7 +97,7 @@ function statsOfPeer(link: Link): PeerStats {
   }
 }
 
-function statsOfTaker(taker: ReturnType<Node["wishes"]["takers"]> extends Generator<infer T> ? T : never): TakerStats {
+export function statsOfTaker(taker: Taker): TakerStats {
   const { pattern, group } = taker.spec
   const common = { pattern, queue: group, queued: taker.queued }
   if ("delivered" in taker) {
@@ -100,7 +105,7 @@ function statsOfTaker(taker: ReturnType<Node["wishes"]["takers"]> extends Genera
       kind: "subscription",
       ...common,
       handled: taker.delivered,
-      failed: 0,
+      failed: taker.failed,
       dropped: taker.dropped + taker.droppedBefore,
     }
   }

@@ -13,6 +13,8 @@ export interface SubscriptionHost {
   /** Who publishes shall wait, or may go on. */
   pause(subscription: Subscription): void
   resume(subscription: Subscription): void
+  /** Publishers are told that it ends; resolves when what they had sent before has come. */
+  retire(subscription: Subscription): Promise<void>
   /** A message of a queue group is done. */
   done(subscription: Subscription, link: Link | null): void
   dropped(subscription: Subscription, reason: "full" | "conflated" | "stale"): void
@@ -42,12 +44,14 @@ const ON_THE_WAY = 2 ** 31
 export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>> {
   readonly spec: InterestSpec
   /**
-   * Resolves when all peers that are known know of the subscription: what they publish from then on arrives. Rejects
-   * with EBADF when it ends before.
+   * Resolves when all peers that are known know of the subscription: what they publish from then on arrives. Also when
+   * it ends before.
    */
   ready: Promise<void> = Promise.resolve()
   /** Messages given to the handler or iterator. */
   delivered = 0
+  /** Messages whose handler threw, or whose promise was rejected. */
+  failed = 0
   /** Messages lost here, because it was too slow. */
   dropped = 0
   /** Messages that publishers had to drop because the way here was too slow, as they say. */
@@ -56,14 +60,17 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   private readonly host: SubscriptionHost
   private readonly concurrency: number
   private readonly most: number
-  private readonly lane: Lane
-  private readonly backlog: Backlog<Held>
+  private lane: Lane | null = null
+  /** Made when the first message has to wait. */
+  private backlog: Backlog<Held> = NONE_WAIT
   private readonly waiters: { resolve(result: IteratorResult<FabricMessage>): void }[] = []
   private running = 0
   private draining = false
   private scheduled = false
   private paused = false
   private ended = false
+  /** `drain` was called: publishers are told, what is on the way is still taken. */
+  private retiring: Promise<void> | null = null
   /** Nothing new is taken; what waits is still handled. */
   private closing = false
   private whenIdle: (() => void)[] = []
@@ -81,12 +88,6 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
     this.handler = handler as Handler<unknown> | null
     this.concurrency = concurrency
     this.most = most
-    this.lane = new Lane(laneOf(spec.policy))
-    this.backlog = new Backlog<Held>((_lane, held, reason) => {
-      this.dropped++
-      if (spec.group !== "") host.done(this, held.link)
-      host.dropped(this, reason)
-    })
     if (handler !== null) hold()
   }
 
@@ -100,7 +101,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   }
 
   get closed(): boolean {
-    return this.closing || this.ended
+    return this.retiring !== null || this.ended
   }
 
   /** Messages that wait here. */
@@ -136,7 +137,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
     const taken = this.enqueue(message, null)
     if (taken && !this.scheduled) {
       this.scheduled = true
-      process.nextTick(() => this.work())
+      if (due.push(this) === 1) process.nextTick(workDue)
     }
     return taken
   }
@@ -155,8 +156,11 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
     for (const done of this.whenIdle.splice(0)) done()
   }
 
-  /** Publishers are told, and what has arrived is still handled; resolves when that is done. */
+  /** Publishers are told, and what they had sent before is still handled; resolves when that is done. */
   async drain(): Promise<void> {
+    if (this.ended) return
+    this.retiring ??= this.host.retire(this)
+    await this.retiring
     if (this.ended) return
     if (!this.closing) {
       this.closing = true
@@ -197,12 +201,11 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   }
 
   private next(): Promise<IteratorResult<FabricMessage>> {
-    const held = this.backlog.shift(performance.now())
-    if (held !== undefined) {
-      this.afterShift()
-      return new Promise(resolve => this.hand(resolve, held.message, held.link, true))
-    }
-    if (this.closed) {
+    // Those who asked before are served first.
+    const held = this.waiters.length === 0 ? this.backlog.shift(performance.now()) : undefined
+    this.afterShift()
+    if (held !== undefined) return new Promise(resolve => this.hand(resolve, held.message, held.link, true))
+    if (this.closing || this.ended) {
       for (const done of this.whenIdle.splice(0)) done()
       return Promise.resolve({ done: true, value: undefined })
     }
@@ -224,13 +227,29 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   }
 
   private enqueue(message: FabricMessage, link: Link | null): boolean {
-    const taken = this.backlog.push(this.lane, message.subject, { message, link }, message.size, performance.now())
+    if (this.lane === null) this.makeBacklog()
+    const taken = this.backlog.push(
+      this.lane as unknown as Lane,
+      message.subject,
+      { message, link },
+      message.size,
+      performance.now(),
+    )
     const { policy, limit } = this.spec.policy
     if (policy === "block" && !this.paused && this.backlog.length >= limit * PAUSE_AT) {
       this.paused = true
       this.host.pause(this)
     }
     return taken
+  }
+
+  private makeBacklog(): void {
+    this.lane = new Lane(laneOf(this.spec.policy))
+    this.backlog = new Backlog<Held>((_lane, held, reason) => {
+      this.dropped++
+      if (this.spec.group !== "") this.host.done(this, held.link)
+      this.host.dropped(this, reason)
+    })
   }
 
   private afterShift(): void {
@@ -240,16 +259,17 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
     }
   }
 
-  /** Gives what waits to whoever has time, within the budget of the turn. */
-  private work(): void {
+  /** @internal Gives what waits to whoever has time, within the budget of the turn. */
+  work(): void {
     this.scheduled = false
     if (this.draining) return
     this.draining = true
     while (!this.ended && this.backlog.length > 0) {
       if (this.handler === null ? this.waiters.length === 0 : this.running >= this.concurrency) break
       const held = this.backlog.shift(performance.now())
-      if (held === undefined) break
+      // Also when all were stale: publishers wait for the room.
       this.afterShift()
+      if (held === undefined) break
       if (this.handler === null) {
         const waiter = this.waiters.shift() as { resolve(result: IteratorResult<FabricMessage>): void }
         this.hand(waiter.resolve, held.message, held.link)
@@ -263,6 +283,11 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
       }
     }
     this.draining = false
+    if (this.backlog.length === 0) {
+      // Of a million subscriptions few have something to wait for: the next that has makes it anew.
+      this.backlog = NONE_WAIT
+      this.lane = null
+    }
     if (this.backlog.length === 0 && this.running === 0) for (const done of this.whenIdle.splice(0)) done()
   }
 
@@ -276,16 +301,21 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
         ;(result as Promise<unknown>).then(
           () => this.finished(link),
           error => {
-            this.host.failed(this, error)
+            this.fail(error)
             this.finished(link)
           },
         )
       } else if (this.spec.group !== "") this.host.done(this, link)
     } catch (error) {
       if (this.spec.group !== "") this.host.done(this, link)
-      this.host.failed(this, error)
+      this.fail(error)
     }
     if (last) this.unsubscribe()
+  }
+
+  private fail(error: unknown): void {
+    this.failed++
+    this.host.failed(this, error)
   }
 
   private finished(link: Link | null): void {
@@ -295,6 +325,27 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
     else if (this.running === 0) for (const done of this.whenIdle.splice(0)) done()
   }
 }
+
+/** Subscriptions that were given something by this node in this tick. */
+let due: Subscription[] = []
+
+function workDue(): void {
+  const subscriptions = due
+  due = []
+  for (let i = 0; i < subscriptions.length; i++) {
+    subscriptions[i].work()
+    if (turnIsSpent() && i + 1 < subscriptions.length) {
+      // In front of what was given meanwhile: each is in the list once.
+      const more = due.length > 0
+      due = subscriptions.slice(i + 1).concat(due)
+      // Otherwise a tick is under way that takes these too.
+      if (!more) setImmediate(workDue)
+      return
+    }
+  }
+}
+
+const NONE_WAIT = new Backlog<Held>(() => {})
 
 function laneOf(policy: LanePolicy): LanePolicy {
   return policy.policy === "block" ? { ...policy, limit: policy.limit + ON_THE_WAY } : policy

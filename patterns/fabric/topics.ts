@@ -5,6 +5,7 @@ import type { Interest } from "./interest.ts"
 import { QUEUE, SERVE, WORK } from "./interest.ts"
 import type { Link } from "./link/link.ts"
 import { MAX_SUBJECTS } from "./link/records.ts"
+import { refuseReserved } from "./reserved.ts"
 import type { Subscription } from "./subscription.ts"
 
 /** What became of a published message. */
@@ -31,19 +32,19 @@ export class Topic {
   id = -1
   /** Which subject the number stands for, as links know it. */
   epoch = 0
-  /** Second chance of the cache. */
+  /** Used since the hand of the clock passed: its number stays its own. */
   recent = true
   generation = -1
   localGeneration = -1
   /** One for each peer that has plain subscriptions, with the policy of the most demanding. */
-  readonly plain: Interest[] = []
+  plain: readonly Interest[] = NONE
   /** Subscriptions that messages name one by one. */
-  readonly targeted: Interest[] = []
-  readonly groups: Group[] = []
+  targeted: readonly Interest[] = NONE
+  groups: readonly Group[] = NONE
   /** Plain subscriptions of this node. */
-  readonly local: Subscription[] = []
-  readonly services: Interest[] = []
-  readonly workers: Interest[] = []
+  local: readonly Subscription[] = NONE
+  services: readonly Interest[] = NONE
+  workers: readonly Interest[] = NONE
   keeper: Keeper | null = null
   result: PublishResult = NOBODY
   messages = 0
@@ -54,6 +55,12 @@ export class Topic {
     this.bytes = Buffer.from(subject)
   }
 }
+
+/** Most subjects have most of these lists empty. */
+const NONE: readonly never[] = []
+
+/** Subjects in one generation of the cache. */
+const GENERATION = MAX_SUBJECTS / 2
 
 export const NOBODY: PublishResult = Object.freeze({ peers: 0, dropped: 0, taken: true })
 
@@ -73,15 +80,19 @@ export class Topics {
   readonly local = new SubjectIndex<Subscription>()
   /** What is kept for late joiners. */
   readonly keepers = new SubjectIndex<Keeper>()
-  private readonly known = new Map<string, Topic>()
+  /**
+   * Subjects in use, in two generations: when the younger is full it becomes the older, and what nobody has used since is
+   * forgotten with it. Entries never leave one by one; a Map of which they do makes work for the collector.
+   */
+  private young = new Map<string, Topic>()
+  private old = new Map<string, Topic>()
   private readonly numbered: (Topic | undefined)[] = []
   private hand = 0
   private epochs = 0
-  private readonly found: Interest[] = []
 
-  /** The topic of a subject, up to date. Throws EINVAL for an invalid subject. */
+  /** The topic of a subject, up to date. Throws EINVAL for a subject that is invalid or reserved. */
   of(subject: string): Topic {
-    let topic = this.known.get(subject)
+    let topic = this.young.get(subject)
     if (topic === undefined) topic = this.add(subject)
     else if (topic.id < 0) this.number(topic)
     topic.recent = true
@@ -90,25 +101,43 @@ export class Topics {
     return topic
   }
 
+  /** The topic of a subject if it is in use; looking changes nothing. */
+  find(subject: string): Topic | undefined {
+    return this.young.get(subject) ?? this.old.get(subject)
+  }
+
+  /** Messages of a subject that are kept for late joiners. */
+  kept(subject: string): number {
+    return this.keeperOf(subject)?.count(subject) ?? 0
+  }
+
   get size(): number {
-    return this.known.size
+    return this.young.size + this.old.size
   }
 
   *[Symbol.iterator](): Generator<Topic> {
-    yield* this.known.values()
+    yield* this.young.values()
+    for (const topic of this.old.values()) if (!this.young.has(topic.subject)) yield topic
   }
 
   /** A keeper came or went: topics ask again. */
   keepersChanged(): void {
-    for (const topic of this.known.values()) topic.keeper = this.keeperOf(topic.subject)
+    for (const topic of this) topic.keeper = this.keeperOf(topic.subject)
   }
 
   private add(subject: string): Topic {
-    checkSubject(subject)
-    if (this.known.size >= MAX_SUBJECTS) this.evict()
-    const topic = new Topic(subject)
-    topic.keeper = this.keeperOf(subject)
-    this.known.set(subject, topic)
+    let topic = this.old.get(subject)
+    if (topic === undefined) {
+      checkSubject(subject)
+      refuseReserved(subject)
+      topic = new Topic(subject)
+      topic.keeper = this.keeperOf(subject)
+    } else if (topic.id < 0) this.number(topic)
+    if (this.young.size >= GENERATION) {
+      this.old = this.young
+      this.young = new Map()
+    }
+    this.young.set(subject, topic)
     return topic
   }
 
@@ -142,52 +171,61 @@ export class Topics {
     }
   }
 
-  /** The oldest that is not in frequent use leaves. */
-  private evict(): void {
-    for (const topic of this.known.values()) {
-      this.known.delete(topic.subject)
-      if (topic.recent) {
-        // Behind the others: it gets a second chance.
-        topic.recent = false
-        this.known.set(topic.subject, topic)
-      } else {
-        // Its number stays its own until the clock takes it: links may still carry messages with it.
-        return
-      }
-    }
-  }
-
   private route(topic: Topic): void {
-    const { found } = this
-    found.length = 0
-    this.interests.match(topic.subject, found)
     topic.generation = this.interests.generation
     topic.localGeneration = this.local.generation
-    for (const list of [topic.plain, topic.targeted, topic.groups, topic.local, topic.services, topic.workers])
-      list.length = 0
-    this.local.match(topic.subject, topic.local)
-    const strongest = new Map<Link, number>()
-    for (const interest of found) {
-      const { kind, group, targeted } = interest.spec
-      if (kind === SERVE) topic.services.push(interest)
-      else if (kind === WORK) topic.workers.push(interest)
-      else if (kind === QUEUE) {
-        const same = topic.groups.find(one => one.name === group)
-        if (same === undefined) topic.groups.push({ name: group, members: [interest] })
-        else same.members.push(interest)
-      } else if (targeted) topic.targeted.push(interest)
-      else {
-        const link = interest.link as Link
-        const at = strongest.get(link)
-        if (at === undefined) {
-          strongest.set(link, topic.plain.length)
-          topic.plain.push(interest)
-        } else if (demand(interest) > demand(topic.plain[at])) topic.plain[at] = interest
-      }
+    topic.local = NONE
+    if (this.local.size > 0) {
+      const local: Subscription[] = []
+      if (this.local.match(topic.subject, local) > 0) topic.local = local
     }
-    found.length = 0
+    topic.plain = NONE
+    topic.targeted = NONE
+    topic.groups = NONE
+    topic.services = NONE
+    topic.workers = NONE
+    if (this.interests.size > 0) {
+      const found: Interest[] = []
+      if (this.interests.match(topic.subject, found) > 0) sort(topic, found)
+    }
     topic.result = sentTo(topic.plain.length + (topic.local.length > 0 ? 1 : 0))
   }
+}
+
+/** Who wants a topic, by the way in which they want it. */
+function sort(topic: Topic, found: readonly Interest[]): void {
+  const plain: Interest[] = []
+  const targeted: Interest[] = []
+  const groups: Group[] = []
+  const services: Interest[] = []
+  const workers: Interest[] = []
+  for (const interest of found) {
+    const { kind, group, targeted: named } = interest.spec
+    if (kind === SERVE) services.push(interest)
+    else if (kind === WORK) workers.push(interest)
+    else if (kind === QUEUE) {
+      const same = groups.find(one => one.name === group)
+      if (same === undefined) groups.push({ name: group, members: [interest] })
+      else same.members.push(interest)
+    } else if (named) targeted.push(interest)
+    else plain.push(interest)
+  }
+  topic.plain = plain.length < 2 ? plain : strongest(plain)
+  topic.targeted = targeted
+  topic.groups = groups
+  topic.services = services
+  topic.workers = workers
+}
+
+/** One for each peer. */
+function strongest(plain: readonly Interest[]): Interest[] {
+  const byLink = new Map<Link, Interest>()
+  for (const interest of plain) {
+    const link = interest.link as Link
+    const best = byLink.get(link)
+    if (best === undefined || demand(interest) > demand(best)) byLink.set(link, interest)
+  }
+  return [...byLink.values()]
 }
 
 /** Of two subscriptions of one node, a message waits in the queue of the one that would lose less. */

@@ -78,6 +78,11 @@ export function heddle(...args: string[]): Running {
   return new Running(process.execPath, [SCRIPT, ...args])
 }
 
+/** The same with these variables in its environment. */
+export function heddleWith(env: Readonly<Record<string, string>>, ...args: string[]): Running {
+  return new Running(process.execPath, [SCRIPT, ...args], { env: { ...process.env, ...env } })
+}
+
 /** Runs a line of shell in which `heddle` is the command. The whole pipeline is one group, which a failed test can end. */
 export function shell(line: string, options: SpawnOptions = {}): Running {
   const definition = `heddle() { "${process.execPath}" "${SCRIPT}" "$@"; }; `

@@ -94,7 +94,8 @@ describe("heddle: the command line", () => {
     assert.equal((await heddle("--version").ends(0)).text, `${version}\n`)
     const help = (await heddle("--help").ends(0)).text
     assert.match(help, /Exit codes: 0 done/)
-    const commands = ["pub", "sub", "push", "pull", "req", "rep", "proxy", "bench"]
+    const sockets = ["pub", "sub", "push", "pull", "req", "rep", "proxy", "bench"]
+    const commands = [...sockets, "serve", "work", "peers", "top", "trace"]
     const pages = commands.map(command => heddle(command, "--help"))
     for (const [i, command] of commands.entries()) {
       assert.match(help, new RegExp(`^ {2}${command} `, "m"))

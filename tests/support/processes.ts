@@ -25,13 +25,16 @@ export class Program {
     later(() => this.kill())
   }
 
-  /** Runs the text of a module. Its errors go to our own standard error. `files`: how many it may have open at once. */
-  static start(module: string, files?: number): Program {
+  /**
+   * Runs the text of a module. Its errors go to our own standard error. `files`: how many it may have open at once;
+   * `within`: a command that runs another in its place, with its arguments.
+   */
+  static start(module: string, files?: number, within: readonly string[] = []): Program {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-test-"))
     const file = path.join(folder, "program.mjs")
     fs.writeFileSync(file, module)
     later(() => fs.rmSync(folder, { recursive: true, force: true }))
-    const command = [process.execPath, "--expose-gc", file]
+    const command = [...within, process.execPath, "--expose-gc", file]
     // `exec`: the child has the shell's process id, so that it is the one that signals reach.
     const [name, ...rest] =
       files === undefined ? command : ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`, ...command]

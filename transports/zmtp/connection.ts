@@ -87,6 +87,10 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
     return !this.writer.stalled
   }
 
+  flush(): void {
+    this.writer.flush()
+  }
+
   control(name: ControlName, body: Buffer): void {
     if (this.over || this.ending) return
     if (this.minor === 0 && (name === "SUBSCRIBE" || name === "CANCEL")) {

@@ -39,7 +39,7 @@ export async function fabricReplies(task: Arguments, parent: Parent): Promise<vo
 
 export async function fabricRequests(task: Arguments, parent: Parent): Promise<void> {
   const fabric = await joinAt(task.text("endpoint"))
-  await fabric.ready({ subject: SUBJECT, subscribers: 1 })
+  await fabric.ready({ subject: SUBJECT, servers: 1 })
   const payload = Buffer.alloc(task.number("size"), "x")
   const trip = async () => (await fabric.request(SUBJECT, payload, { timeout: TIMEOUT })).data as Buffer
   parent.result(await timeTrips(task, trip))

@@ -6,6 +6,8 @@ import { apiRoles } from "../api/roles.ts"
 import type { Parent, Roles } from "../parent.ts"
 import { fabricReceive, fabricReplies, fabricRequests, fabricSend } from "./fabric-roles.ts"
 import { idle } from "./idle.ts"
+import { interestsReceive, interestsSend } from "./interests.ts"
+import { mesh, meshNewcomer } from "./mesh.ts"
 import { fanReceive, fanSend, subjectsReceive, subjectsSend } from "./pubsub.ts"
 import { replies, requestInside, requests } from "./reqrep.ts"
 import { event, request } from "./stock.ts"
@@ -36,5 +38,9 @@ export const roles: Roles = {
   "subjects-send": subjectsSend,
   "subjects-receive": subjectsReceive,
   idle,
+  mesh,
+  "mesh-newcomer": meshNewcomer,
+  "interests-send": interestsSend,
+  "interests-receive": interestsReceive,
   ...apiRoles(task => (task.text("way") === "event" ? event : request)),
 }

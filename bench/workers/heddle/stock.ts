@@ -15,7 +15,7 @@ export const request: Technology = {
 
   async dial(address) {
     const fabric = await joinAt(address)
-    await fabric.ready({ subject: "stock.check", subscribers: 1 })
+    await fabric.ready({ subject: "stock.check", servers: 1 })
     return {
       check: async request => (await fabric.request("stock.check", request, { timeout: TIMEOUT })).data as StockReply,
       close: () => fabric.close(),

@@ -41,6 +41,16 @@ export async function readEntry(folder: string, node: string, fabric: string): P
   return { ...found, endpoints: here, pid: typeof pid === "number" && Number.isInteger(pid) && pid > 0 ? pid : 0 }
 }
 
+/** The fabric that a node has announced; null when that cannot be read. */
+export async function readFabric(folder: string, node: string): Promise<string | null> {
+  try {
+    const found = readAnnouncement(await readBounded(path.join(folder, node + SUFFIXES.announcement)))
+    return typeof found === "string" ? null : found.fabric
+  } catch {
+    return null
+  }
+}
+
 /** Containers may see the shared folder under another path than the node that wrote its own. */
 function endpointHere(folder: string, node: string, endpoint: string): string {
   const file = node + SUFFIXES.socket

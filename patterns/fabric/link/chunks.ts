@@ -21,17 +21,21 @@ export class Chunk {
 }
 
 const free: Chunk[] = []
+const freeSmall: Chunk[] = []
 
 export function takeChunk(size: number): Chunk {
   if (size > CHUNK) return new Chunk(size)
-  if (size <= SMALL_CHUNK) return new Chunk(SMALL_CHUNK)
-  const chunk = free.pop()
-  if (chunk === undefined) return new Chunk(CHUNK)
+  const small = size <= SMALL_CHUNK
+  const chunk = (small ? freeSmall : free).pop()
+  if (chunk === undefined) return new Chunk(small ? SMALL_CHUNK : CHUNK)
   chunk.uses = 1
   return chunk
 }
 
 /** One use less. `reusable` = nobody else can see the memory: it was copied to a stream, and the peer has it. */
 export function releaseChunk(chunk: Chunk, reusable: boolean): void {
-  if (--chunk.uses === 0 && reusable && chunk.bytes.length === CHUNK && free.length < KEPT) free.push(chunk)
+  if (--chunk.uses !== 0 || !reusable) return
+  if (chunk.bytes.length === CHUNK) {
+    if (free.length < KEPT) free.push(chunk)
+  } else if (chunk.bytes.length === SMALL_CHUNK && freeSmall.length < KEPT) freeSmall.push(chunk)
 }

@@ -1,5 +1,6 @@
 import type { Hello, PeerHello, SocketType } from "../../../core/contract.ts"
 import { HeddleError } from "../../../core/errors.ts"
+import { MAX_INCARNATION } from "../membership/member.ts"
 
 /** Versions of the fabric's wire that this build speaks, lowest and highest. */
 export const VERSIONS: readonly [number, number] = [1, 1]
@@ -9,8 +10,9 @@ export const PROPERTY = "X-Heddle"
 
 /** What is believed of an introduction; the handshake allows 64 KiB for all properties together. */
 const MAX_BYTES = 16 * 1024
-const MAX_ENDPOINTS = 16
-const MAX_TEXT = 1024
+/** What membership passes on (membership/notice.ts): a peer that says more could not be told of to others. */
+const MAX_ENDPOINTS = 8
+const MAX_TEXT = 256
 
 /** How far a stream of batches has come. */
 export interface Position {
@@ -93,21 +95,21 @@ export function readIntroduction(peer: PeerHello, fabric: string): Introduction 
       `it belongs to the fabric ${JSON.stringify(value.fabric)}, this node to ${JSON.stringify(fabric)}`,
     )
   }
-  const text = (name: string, most = MAX_TEXT): string => {
+  const text = (name: string, most: number): string => {
     const found = value[name]
     if (typeof found !== "string" || found.length > most) throw refuse(peer, `its introduction has no proper ${name}`)
     return found
   }
-  const count = (name: string): number => {
+  const count = (name: string, most = Number.MAX_SAFE_INTEGER): number => {
     const found = value[name]
-    if (!isCount(found)) throw refuse(peer, `its introduction has no proper ${name}`)
+    if (!isCount(found) || found > most) throw refuse(peer, `its introduction has no proper ${name}`)
     return found
   }
   const { endpoints, heard } = value
   if (
     !Array.isArray(endpoints) ||
     endpoints.length > MAX_ENDPOINTS ||
-    !endpoints.every(one => typeof one === "string" && one.length <= MAX_TEXT)
+    !endpoints.every(one => typeof one === "string" && one !== "" && one.length <= MAX_TEXT)
   ) {
     throw refuse(peer, "its introduction has no proper endpoints")
   }
@@ -120,11 +122,11 @@ export function readIntroduction(peer: PeerHello, fabric: string): Introduction 
     versions: [versions[0], versions[1]],
     fabric,
     node,
-    name: text("name", 256),
-    incarnation: count("incarnation"),
+    name: text("name", MAX_TEXT),
+    incarnation: count("incarnation", MAX_INCARNATION),
     endpoints,
-    host: text("host", 256),
-    process: text("process", 256),
+    host: text("host", MAX_TEXT),
+    process: text("process", MAX_TEXT),
     pid: count("pid"),
     maxPayload: count("maxPayload"),
     stream: text("stream", 64),

@@ -52,6 +52,7 @@ export class Incoming {
   private running = false
   private paused = false
   private over = false
+  private readonly readers: (() => void)[] = []
   private readonly reader = new Reader(Buffer.alloc(0))
 
   /** `origin` decodes what comes in this session. */
@@ -83,6 +84,12 @@ export class Incoming {
         this.run()
       }
     } else this.breach(`a batch of the unknown kind ${batch[0]}`)
+  }
+
+  /** Calls `then` when all that has come is delivered; at once when nothing waits. */
+  whenRead(then: () => void): void {
+    if (this.current === null) then()
+    else this.readers.push(then)
   }
 
   /** Nothing is delivered any more. */
@@ -194,6 +201,7 @@ export class Incoming {
       if (this.current === null && this.paused) {
         this.paused = false
         this.sink.goOn()
+        for (const then of this.readers.splice(0)) then()
       }
     })
   }

@@ -64,8 +64,6 @@ export class Link implements ConnectionSink, IncomingSink {
   ended = false
   /** The resume window has passed: messages are counted, not kept. */
   lapsed = false
-  /** Messages that the peer has missed, to be announced when it comes back. */
-  missed = 0
   suspendedAt = 0
   /** The peer says that it leaves: it takes nothing new. */
   leaving = false
@@ -153,6 +151,7 @@ export class Link implements ConnectionSink, IncomingSink {
     if (topic !== null) this.introduce(topic, parcel)
     else this.introduceStructures(parcel)
     writeRecord(this.outgoing, type, options, numbers, topic === null ? null : this.subjectOf(topic), parcel)
+    this.outgoing.hurry()
   }
 
   /** What the peer must know before it can read a message. */
@@ -215,18 +214,18 @@ export class Link implements ConnectionSink, IncomingSink {
       this.incoming = new Incoming(this, new Origin(info.node, info.name, this.codecs))
     }
     const { outgoing } = this
-    const heard = info.heard?.stream === this.stream ? info.heard : { batches: 0, messages: 0 }
+    // A peer that has forgotten us had what it acknowledged.
+    const heard =
+      info.heard?.stream === this.stream ? info.heard : { batches: 0, messages: outgoing.acknowledgedPosition }
     const freshOut = this.lapsed || !outgoing.canResumeFrom(heard.batches)
     if (freshOut) {
-      this.missed += Math.max(0, outgoing.messages - heard.messages)
       outgoing.restart(heard.batches)
       this.announced.fill(0)
       this.structures = 0
       this.lapsed = false
+      const { position } = outgoing
+      writeNumbers(outgoing, NOTICE, [GAP, 1, Math.max(0, position - heard.messages), position])
     }
-    if (freshOut || this.missed > 0)
-      writeNumbers(outgoing, NOTICE, [GAP, freshOut ? 1 : 0, this.missed, outgoing.messages])
-    this.missed = 0
     outgoing.resume(connection, heard.batches)
     return { freshIn, freshOut }
   }
@@ -234,7 +233,7 @@ export class Link implements ConnectionSink, IncomingSink {
   /** The resume window has passed: what was kept is let go, and counted. */
   lapse(): void {
     this.lapsed = true
-    while (this.backlog.shift(0) !== undefined) this.missed++
+    while (this.backlog.shift(0) !== undefined) this.outgoing.missed++
     this.outgoing.restart(0)
   }
 

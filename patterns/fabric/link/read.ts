@@ -14,11 +14,12 @@ export interface Content {
   readonly numbers: number[]
   readonly targets: number[]
   readonly subject: string
-  readonly codec: number
   readonly codecName: string
   /** Where headers and payload lie. */
   readonly headers: Buffer | null
-  readonly payload: Buffer
+  readonly source: Buffer
+  readonly start: number
+  readonly end: number
 }
 
 const NO_TARGETS: number[] = []
@@ -57,10 +58,19 @@ export function readContent(
   }
   const codecName = codec === OWN_CODEC ? reader.latin1(reader.varint()) : ""
   const headers = (options & HEADERS) !== 0 ? reader.view(reader.varint()) : null
-  let payload: Buffer
-  if ((options & APART) !== 0) {
-    if (apart === null) throw new HeddleError("EPROTO", "The peer announced a payload that did not come")
-    payload = apart
-  } else payload = reader.view(reader.left)
-  return { options, numbers, targets, subject: name, codec, codecName, headers, payload }
+  if ((options & APART) === 0) {
+    return {
+      options,
+      numbers,
+      targets,
+      subject: name,
+      codecName,
+      headers,
+      source: reader.bytes,
+      start: reader.at,
+      end: reader.end,
+    }
+  }
+  if (apart === null) throw new HeddleError("EPROTO", "The peer announced a payload that did not come")
+  return { options, numbers, targets, subject: name, codecName, headers, source: apart, start: 0, end: apart.length }
 }

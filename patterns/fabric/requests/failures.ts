@@ -44,21 +44,31 @@ export interface Failure {
 
 /** Longest text of an error that is sent: it is for people. */
 const MAX_TEXT = 4_096
+/** Largest error with its details, in bytes: who asked for little must not get more than it takes. */
+const MAX_FAILURE = 64 * 1024
 
+/** Never throws, whatever was thrown. */
 export function encodeFailure(error: unknown): Buffer {
-  const { name, code, details } = error as { name?: unknown; code?: unknown; details?: unknown }
-  const message = error instanceof Error ? error.message : String(error)
-  const failure = {
-    name: typeof name === "string" ? name.slice(0, MAX_TEXT) : "Error",
-    code: typeof code === "string" ? code.slice(0, MAX_TEXT) : "",
-    message: message.slice(0, MAX_TEXT),
-  }
+  const failure = { name: "Error", code: "", message: "an error that cannot be described" }
   try {
-    return Buffer.from(JSON.stringify({ ...failure, details }))
+    const { name, code, message, details } = (error ?? {}) as Record<string, unknown>
+    if (typeof name === "string") failure.name = name.slice(0, MAX_TEXT)
+    if (typeof code === "string") failure.code = code.slice(0, MAX_TEXT)
+    const text = error instanceof Error && typeof message === "string" ? message : String(error)
+    failure.message = text.slice(0, MAX_TEXT)
+    if (details !== undefined) {
+      const whole = Buffer.from(JSON.stringify({ ...failure, details }))
+      if (whole.length <= MAX_FAILURE) return whole
+    }
   } catch {
-    // Details that JSON cannot carry.
-    return Buffer.from(JSON.stringify(failure))
+    // Something of it throws when it is looked at, or JSON cannot carry the details.
   }
+  return Buffer.from(JSON.stringify(failure))
+}
+
+/** The worker or server ended before it began: another may have it, and nothing was tried in vain. */
+export function isUntouched(error: HeddleError): boolean {
+  return error.code === "ERR_NO_RESPONDERS"
 }
 
 /** Never throws: it comes from the network. */
@@ -78,21 +88,21 @@ export function decodeFailure(bytes: Buffer): Failure {
 }
 
 /** Codes of failures that the fabric itself answers with: the client sees a HeddleError of the same code. */
-export const OWN_FAILURES = new Set(["EBUSY", "ERR_NO_RESPONDERS", "ERR_CODEC", "ERR_VALIDATION"])
+const OWN_FAILURES = new Set(["EBUSY", "ERR_NO_RESPONDERS", "ERR_CODEC", "ERR_VALIDATION"])
 /** `name` of these, so that no handler's error is taken for one. */
-export const OWN_NAME = "HeddleError:fabric"
+const OWN_NAME = "HeddleError:fabric"
 
-export function ownFailure(
-  code: "EBUSY" | "ERR_NO_RESPONDERS" | "ERR_CODEC" | "ERR_VALIDATION",
-  message: string,
-): Failure {
-  return { name: OWN_NAME, code, message }
+export type OwnCode = "EBUSY" | "ERR_NO_RESPONDERS" | "ERR_CODEC" | "ERR_VALIDATION"
+
+/** A failure that the fabric itself answers with. */
+export function ownFailure(code: OwnCode, message: string): Buffer {
+  return Buffer.from(JSON.stringify({ name: OWN_NAME, code, message: message.slice(0, MAX_TEXT) }))
 }
 
 export function toError(what: string, server: string, bytes: Buffer): HeddleError {
   const failure = decodeFailure(bytes)
   if (failure.name === OWN_NAME && OWN_FAILURES.has(failure.code)) {
-    return new HeddleError(failure.code as "EBUSY", `${what}: ${failure.message} (at ${server})`)
+    return new HeddleError(failure.code as OwnCode, `${what}: ${failure.message} (at ${server})`)
   }
   return new RemoteError(what, server, failure)
 }

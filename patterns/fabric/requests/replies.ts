@@ -4,7 +4,7 @@ import type { Interest } from "../interest.ts"
 import type { Parcel } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import type { Topic } from "../topics.ts"
-import { type Call, CREDIT_AHEAD, type RequestLimits, type Requests } from "./requests.ts"
+import { type Call, CREDIT_AHEAD, type ReplySink, type RequestLimits, type Requests } from "./requests.ts"
 
 /** When to stop waiting for replies. */
 export interface RepliesEnd {
@@ -23,14 +23,16 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
   private readonly requests: Requests
   private readonly end: RepliesEnd
   private readonly waiting = new Queue<{ message: FabricMessage; call: Call | null }>()
-  private waiter: {
+  /** Calls of `next` that wait, when `waiting` is empty. */
+  private readonly readers: {
     resolve(result: IteratorResult<FabricMessage, undefined>): void
-    reject(error: Error): void
-  } | null = null
+    reject(error: unknown): void
+  }[] = []
   private readonly calls = new Set<Call>()
   private left: number
   private count = 0
-  private failure: HeddleError | null = null
+  private failed = false
+  private failure: unknown = null
   private over = false
   private timer: NodeJS.Timeout | undefined
 
@@ -47,10 +49,11 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
     this.left = members.length
     for (const member of members) {
       let call: Call | null = null
-      call = requests.start(topic, member, parcel, limits, CREDIT_AHEAD, {
+      const sink: ReplySink = {
         reply: (message, more) => this.take(message, call, more),
         failed: error => this.fail(error, call, limits),
-      })
+      }
+      call = requests.start(topic, member, parcel, limits, CREDIT_AHEAD, sink, end.strict)
       // A local server cannot have answered yet: it answers in a later turn.
       if (call !== null) this.calls.add(call)
     }
@@ -66,37 +69,34 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
       if (first.call !== null) this.requests.grant(first.call, 1)
       return Promise.resolve({ done: false, value: first.message })
     }
-    if (this.over) {
-      const { failure } = this
-      this.failure = null
-      return failure === null ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(failure)
-    }
-    return new Promise((resolve, reject) => {
-      this.waiter = { resolve, reject }
-    })
+    if (this.over) return this.last()
+    return new Promise((resolve, reject) => this.readers.push({ resolve, reject }))
   }
 
   return(): Promise<IteratorResult<FabricMessage, undefined>> {
     this.stop()
     this.waiting.clear()
-    this.failure = null
+    this.failed = false
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** What comes after the last reply: the error, once, and then nothing. */
+  private last(): Promise<IteratorResult<FabricMessage, undefined>> {
+    if (!this.failed) return Promise.resolve({ done: true, value: undefined })
+    this.failed = false
+    return Promise.reject(this.failure)
   }
 
   private take(message: FabricMessage | null, call: Call | null, more: boolean): void {
     if (this.over) return
     if (!more) this.oneLess(call)
     if (message !== null) {
-      if (this.end.sentinel?.(message) === true) {
-        this.stop()
-        return
-      }
+      if (this.isSentinel(message)) return
       this.count++
-      if (this.waiter !== null) {
-        const { resolve } = this.waiter
-        this.waiter = null
+      const reader = this.readers.shift()
+      if (reader !== undefined) {
         if (more && call !== null) this.requests.grant(call, 1)
-        resolve({ done: false, value: message })
+        reader.resolve({ done: false, value: message })
       } else this.waiting.push({ message, call: more ? call : null })
     }
     if (this.count === this.end.max || this.left === 0) this.stop()
@@ -106,18 +106,29 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
     }
   }
 
+  /** The user's function must not throw into the link that the reply came by. */
+  private isSentinel(message: FabricMessage): boolean {
+    try {
+      if (this.end.sentinel?.(message) !== true) return false
+      this.stop()
+    } catch (error) {
+      this.failed = true
+      this.failure = error
+      this.stop(true)
+    }
+    return true
+  }
+
   private fail(error: HeddleError, call: Call | null, limits: RequestLimits): void {
     if (this.over) return
     this.oneLess(call)
-    // With many servers the time limit is when to stop, unless nobody has answered at all.
-    const expected = !this.end.strict && error.code === "ETIMEDOUT"
-    if (this.end.strict || limits.signal?.aborted === true) {
+    const ends = this.end.strict || limits.signal?.aborted === true || error.code === "EBADF"
+    // With many servers the time limit is when to stop, not an error.
+    if (ends || (error.code !== "ETIMEDOUT" && !this.failed)) {
+      this.failed = true
       this.failure = error
-      this.stop()
-    } else {
-      if (!expected && this.count === 0) this.failure ??= error
-      if (this.left === 0) this.stop()
     }
+    if (ends || this.left === 0) this.stop(ends)
   }
 
   private oneLess(call: Call | null): void {
@@ -125,18 +136,14 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
     if (call !== null) this.calls.delete(call)
   }
 
-  private stop(): void {
+  /** `failed`: the error counts, whoever has answered before. */
+  private stop(failed = false): void {
     if (this.over) return
     this.over = true
     clearTimeout(this.timer)
-    if (this.count > 0 && !this.end.strict) this.failure = null
+    if (this.count > 0 && !failed) this.failed = false
     for (const call of this.calls) this.requests.cancel(call, null)
     this.calls.clear()
-    const { waiter, failure } = this
-    if (waiter === null) return
-    this.waiter = null
-    this.failure = null
-    if (failure === null) waiter.resolve({ done: true, value: undefined })
-    else waiter.reject(failure)
+    for (const { resolve, reject } of this.readers.splice(0)) this.last().then(resolve, reject)
   }
 }

@@ -1,6 +1,9 @@
 import { HeddleError } from "../../../core/errors.ts"
 import { FabricMessage, type Origin } from "../message.ts"
 
+/** Timers of Node fire at once beyond this; the time comes from the network. */
+const LONGEST = 2 ** 31 - 1
+
 /** What the handler of a service gets. */
 export class RequestMessage<T = unknown> extends FabricMessage<T> {
   /** Why the payload could not be read. @internal */
@@ -16,11 +19,13 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
     origin: Origin,
     codec: number,
     codecName: string,
-    payload: Buffer,
+    source: Buffer,
+    start: number,
+    end: number,
     headers: Buffer | null,
     timeout: number,
   ) {
-    super(subject, origin, codec, codecName, payload, 0, payload.length, headers, false)
+    super(subject, origin, codec, codecName, source, start, end, headers, false)
     this.expires = performance.now() + timeout
   }
 
@@ -51,7 +56,7 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
       else {
         const late = (): void =>
           this.abort(new HeddleError("ETIMEDOUT", `The client of ${this.subject} waits no longer`))
-        this.timer = setTimeout(late, this.timeLeft)
+        this.timer = setTimeout(late, Math.min(this.timeLeft, LONGEST))
         this.timer.unref()
       }
     }

@@ -1,5 +1,7 @@
+import { Deadlines, type Limited } from "../../../core/deadlines.ts"
 import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
+import { Slots } from "../../../core/slots.ts"
 import { choose } from "../choice.ts"
 import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
@@ -7,7 +9,7 @@ import { CANCEL, CREDIT, END, FAILED, MORE, REQUEST } from "../link/records.ts"
 import { type Parcel, writeNumbers } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import type { Topic } from "../topics.ts"
-import { cancelled, noResponders, timedOut, toError } from "./failures.ts"
+import { cancelled, isUntouched, noResponders, timedOut, toError } from "./failures.ts"
 import type { Service } from "./service.ts"
 
 export interface RequestLimits {
@@ -24,8 +26,10 @@ export interface ReplySink {
   failed(error: HeddleError): void
 }
 
-/** How calls get to services of this node itself. */
-export interface LocalServices {
+/** How calls get to services of this node itself, and find others. */
+export interface RequestsHost {
+  /** Up to date. */
+  topic(subject: string): Topic
   call(service: Service, id: number, topic: Topic, parcel: Parcel, timeout: number, credit: number): void
   cancel(id: number): void
   credit(id: number, count: number): void
@@ -35,39 +39,45 @@ export interface LocalServices {
 export const CREDIT_AHEAD = 256
 
 /** One request to one server. */
-export class Call {
-  readonly id: number
+export class Call implements Limited {
+  id = 0
   readonly topic: Topic
-  readonly member: Interest
+  member: Interest
   readonly parcel: Parcel
   readonly timeout: number
   readonly credit: number
   readonly sink: ReplySink
   readonly signal: AbortSignal | undefined
+  /** Any server will do; otherwise only those of the queue group of the first. */
+  readonly anyone: boolean
   sent = false
   over = false
-  timer: NodeJS.Timeout | undefined
+  deadline = 0
+  earlier: Limited | null = null
+  later: Limited | null = null
+  deadlines: Limited["deadlines"] = null
+  /** Listens to `signal`. */
+  aborted: (() => void) | null = null
   private readonly calls: Requests
-  readonly aborted = (): void => this.calls.cancel(this, cancelled(this.what, this.signal?.reason))
 
   constructor(
     calls: Requests,
-    id: number,
     topic: Topic,
     member: Interest,
     parcel: Parcel,
     limits: RequestLimits,
     credit: number,
     sink: ReplySink,
+    anyone: boolean,
   ) {
     this.calls = calls
-    this.id = id
     this.topic = topic
     this.member = member
     this.parcel = parcel
     this.timeout = limits.timeout
     this.signal = limits.signal
     this.credit = credit
+    this.anyone = anyone
     this.sink = sink
   }
 
@@ -75,35 +85,36 @@ export class Call {
     return `Request to ${this.topic.subject}`
   }
 
-  /** The link has room. */
+  /** The link has room: some of the time is gone. */
   go(): void {
-    this.calls.send(this)
+    this.calls.send(this, Math.max(1, this.deadline - performance.now()))
   }
 }
 
 /** Requests of this node that are not answered. */
 export class Requests {
-  private readonly pending = new Map<number, Call>()
-  private readonly local: LocalServices
+  private readonly pending: Slots<Call>
+  private readonly host: RequestsHost
   private readonly limit: number
-  private nextId = 1
+  private readonly limits = new Deadlines<Call>(call => this.cancel(call, timedOut(call.what, call.timeout)))
   private whenIdle: (() => void)[] = []
 
-  constructor(local: LocalServices, limit: number) {
-    this.local = local
+  constructor(host: RequestsHost, limit: number) {
+    this.host = host
     this.limit = limit
+    this.pending = new Slots(limit)
   }
 
   get outstanding(): number {
-    return this.pending.size
+    return this.pending.length
   }
 
   /** To the server with the least to do; the first reply, or an error. */
   request(topic: Topic, parcel: Parcel, limits: RequestLimits): Promise<FabricMessage> {
-    const member = choose(topic.services)
+    const member = chooseServer(topic.services)
     if (member === null) return Promise.reject(noResponders(topic.subject))
     return new Promise((resolve, reject) => {
-      const call: Call | null = this.start(topic, member, parcel, limits, 1, {
+      const sink: ReplySink = {
         reply: (message, more) => {
           if (message === null)
             reject(
@@ -114,11 +125,12 @@ export class Requests {
           if (more && call !== null) this.cancel(call, null)
         },
         failed: reject,
-      })
+      }
+      const call = this.start(topic, member, parcel, limits, 1, sink, true)
     })
   }
 
-  /** Null: it has failed already, and the sink knows. */
+  /** Null: it has failed already, and the sink knows. `anyone`: another server may get it when this one has just ended. */
   start(
     topic: Topic,
     member: Interest,
@@ -126,13 +138,14 @@ export class Requests {
     limits: RequestLimits,
     credit: number,
     sink: ReplySink,
+    anyone = false,
   ): Call | null {
     const { signal } = limits
     if (signal?.aborted === true) {
       sink.failed(cancelled(`Request to ${topic.subject}`, signal.reason))
       return null
     }
-    if (this.pending.size >= this.limit) {
+    if (this.pending.length >= this.limit) {
       sink.failed(
         new HeddleError(
           "EAGAIN",
@@ -141,23 +154,36 @@ export class Requests {
       )
       return null
     }
-    const call = new Call(this, this.nextId++, topic, member, parcel, limits, credit, sink)
-    if (this.pending.size === 0) hold()
-    this.pending.set(call.id, call)
+    const most = member.link?.info.maxPayload ?? Number.POSITIVE_INFINITY
+    if (parcel.payload.length > most) {
+      sink.failed(
+        new HeddleError(
+          "EMSGSIZE",
+          `Request to ${topic.subject}: ${parcel.payload.length} bytes; the server takes ${most} (its maxPayload)`,
+        ),
+      )
+      return null
+    }
+    const call = new Call(this, topic, member, parcel, limits, credit, sink, anyone)
+    if (this.pending.length === 0) hold()
+    call.id = this.pending.add(call)
+    this.limits.enter(call, limits.timeout)
+    if (signal !== undefined) {
+      call.aborted = () => this.cancel(call, cancelled(call.what, signal.reason))
+      signal.addEventListener("abort", call.aborted, { once: true })
+    }
     member.outstanding++
-    call.timer = setTimeout(expire, limits.timeout, this, call)
-    signal?.addEventListener("abort", call.aborted, { once: true })
     const { link } = member
-    if (link === null || link.outgoing.hasRoom()) this.send(call)
+    if (link === null || link.outgoing.hasRoom()) this.send(call, limits.timeout)
     else link.whenRoom.add(call)
     return call
   }
 
-  /** @internal */
-  send(call: Call): void {
-    const { member, topic, parcel, timeout, credit } = call
+  /** @internal `timeout`: milliseconds that are left. */
+  send(call: Call, timeout: number): void {
+    const { member, topic, parcel, credit } = call
     call.sent = true
-    if (member.link === null) this.local.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
+    if (member.link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
     else member.link.write(REQUEST, 0, [call.id, member.spec.id, Math.ceil(timeout), credit], topic, parcel)
   }
 
@@ -166,8 +192,10 @@ export class Requests {
     const call = this.pending.get(id)
     if (call === undefined || call.member.link !== link) return
     if ((options & FAILED) !== 0) {
+      const error = toError(call.what, message.fromName, message.bytes)
+      if (isUntouched(error) && this.reroute(call, false)) return
       this.finish(call)
-      call.sink.failed(toError(call.what, message.fromName, message.bytes))
+      call.sink.failed(error)
       return
     }
     const more = (options & MORE) !== 0
@@ -179,7 +207,7 @@ export class Requests {
   grant(call: Call, count: number): void {
     if (call.over) return
     const { link } = call.member
-    if (link === null) this.local.credit(call.id, count)
+    if (link === null) this.host.credit(call.id, count)
     else writeNumbers(link.outgoing, CREDIT, [call.id, count])
   }
 
@@ -190,47 +218,46 @@ export class Requests {
     this.finish(call)
     const { link } = call.member
     if (sent) {
-      if (link === null) this.local.cancel(call.id)
+      if (link === null) this.host.cancel(call.id)
       else writeNumbers(link.outgoing, CANCEL, [call.id])
     }
     if (error !== null) call.sink.failed(error)
   }
 
-  /** @internal The time is up. */
-  expired(call: Call): void {
-    this.cancel(call, timedOut(call.what, call.timeout))
+  /** A peer, or what was on the way to it, is gone for good: what it had is lost, what had not been sent goes to others. */
+  linkEnded(link: Link): void {
+    for (const call of [...this.pending.values()]) {
+      if (call.over || call.member.link !== link || (!call.sent && this.reroute(call, true))) continue
+      this.finish(call)
+      const why = call.sent ? "it may or may not have done the work" : "it has not got the request"
+      call.sink.failed(new HeddleError("ECONNRESET", `${call.what}: the server ${link.name} is gone; ${why}`))
+    }
   }
 
-  /** A peer is gone for good: what it had is lost, what had not been sent goes to others. */
-  linkEnded(link: Link, fresh: (subject: string) => Topic): void {
-    for (const call of [...this.pending.values()]) {
-      if (call.member.link !== link) continue
-      const { sent } = call
-      this.finish(call)
-      const other = sent ? null : choose(fresh(call.topic.subject).services)
-      if (other !== null && other.link !== link) {
-        this.start(
-          call.topic,
-          other,
-          call.parcel,
-          { timeout: call.timeout, signal: call.signal },
-          call.credit,
-          call.sink,
-        )
-      } else {
-        call.sink.failed(
-          new HeddleError(
-            "ECONNRESET",
-            `${call.what}: the server ${link.name} is gone; it may or may not have done the work`,
-          ),
-        )
-      }
+  /** A server has ended without a look at the call: another one gets it. False = there is none. `gone`: with its link. */
+  private reroute(call: Call, gone: boolean): boolean {
+    const { member } = call
+    const { services } = this.host.topic(call.topic.subject)
+    // It does not say that it has ended, so it may do this again and again.
+    if (!gone && services.includes(member)) return false
+    const { group } = member.spec
+    const fits = (one: Interest): boolean => call.anyone || (group !== "" && one.spec.group === group)
+    const other = chooseServer(services.filter(one => one !== member && fits(one)))
+    if (other === null || call.parcel.payload.length > (other.link?.info.maxPayload ?? Number.POSITIVE_INFINITY)) {
+      return false
     }
+    this.leave(call)
+    call.member = other
+    call.sent = false
+    other.outstanding++
+    if (other.link === null || other.link.outgoing.hasRoom()) call.go()
+    else other.link.whenRoom.add(call)
+    return true
   }
 
   /** Resolves when none waits for an answer. */
   async idle(): Promise<void> {
-    if (this.pending.size > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
+    if (this.pending.length > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
   }
 
   close(): void {
@@ -239,17 +266,24 @@ export class Requests {
 
   private finish(call: Call): void {
     call.over = true
-    clearTimeout(call.timer)
-    call.signal?.removeEventListener("abort", call.aborted)
+    this.limits.leave(call)
+    if (call.aborted !== null) call.signal?.removeEventListener("abort", call.aborted)
     this.pending.delete(call.id)
-    call.member.outstanding--
-    if (!call.sent) call.member.link?.whenRoom.delete(call)
-    if (this.pending.size > 0) return
+    this.leave(call)
+    if (this.pending.length > 0) return
     release()
     for (const idle of this.whenIdle.splice(0)) idle()
   }
+
+  private leave(call: Call): void {
+    call.member.outstanding--
+    if (!call.sent) call.member.link?.whenRoom.delete(call)
+  }
 }
 
-function expire(requests: Requests, call: Call): void {
-  requests.expired(call)
+/** As `choose`; who has been away for longer than the resume window does not count: nothing would reach it. */
+export function chooseServer(servers: readonly Interest[]): Interest | null {
+  const best = choose(servers)
+  if (best === null || best.link?.lapsed !== true) return best
+  return choose(servers.filter(one => one.link?.lapsed !== true))
 }

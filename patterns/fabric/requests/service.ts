@@ -1,9 +1,10 @@
-import { HeddleError } from "../../../core/errors.ts"
+import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
 import { Queue } from "../../../core/queue.ts"
 import type { InterestSpec } from "../interest.ts"
 import { encodeFailure, ownFailure } from "./failures.ts"
 import type { RequestMessage } from "./request-message.ts"
+import { CREDIT_AHEAD } from "./requests.ts"
 
 /** What a handler may give back: a value, a promise of one, or many of them one after the other. */
 export type ServiceHandler<Req, Res> = (
@@ -16,6 +17,8 @@ export interface Responder {
   reply(id: number, value: unknown, more: boolean): void
   end(id: number): void
   fail(id: number, failure: Buffer): void
+  /** False = the way to the client is full; `call.go` is called when it has room again. Absent: it never is. */
+  room?(call: ServerCall): boolean
 }
 
 /** A request that a server has in hand. */
@@ -27,24 +30,33 @@ export class ServerCall {
   credit: number
   /** The client has gone away or has lost its patience. */
   cancelled = false
-  /** Whoever waits for credit. */
+  /** The stream that waits for credit or room. */
   wake: (() => void) | null = null
+  /** While it waits for the handler: how it leaves the queue. */
+  leave: (() => void) | null = null
 
   constructor(id: number, responder: Responder, message: RequestMessage, credit: number) {
     this.id = id
     this.responder = responder
     this.message = message
-    this.credit = credit
+    this.credit = Math.min(credit, CREDIT_AHEAD)
   }
 
   cancel(reason: HeddleError): void {
     this.cancelled = true
     this.message.abort(reason)
+    this.leave?.()
     this.wake?.()
   }
 
+  /** No client grants more than it has read; a generator that never ends must not be let loose by one that lies. */
   grant(count: number): void {
-    this.credit += count
+    this.credit = Math.min(this.credit + count, CREDIT_AHEAD)
+    this.wake?.()
+  }
+
+  /** The way to the client has room. */
+  go(): void {
     this.wake?.()
   }
 }
@@ -52,6 +64,8 @@ export class ServerCall {
 export interface ServiceHost {
   /** A call has been answered, or its client has gone. */
   over(call: ServerCall): void
+  /** Clients are told that it ends; resolves when what they sent before they knew has come. */
+  retire(service: Service): Promise<void>
   ended(service: Service): void
 }
 
@@ -69,7 +83,10 @@ export class Service {
   private readonly concurrency: number
   private readonly limit: number
   private readonly waiting = new Queue<ServerCall>()
-  private running = 0
+  /** Of those that wait: cancelled, and passed over when their turn comes. */
+  private stale = 0
+  private readonly running = new Set<ServerCall>()
+  private advancing = false
   private ended = false
   private closing = false
   private whenIdle: (() => void)[] = []
@@ -104,11 +121,11 @@ export class Service {
 
   /** Requests that wait, and requests whose handler is at work. */
   get queued(): number {
-    return this.waiting.length
+    return this.waiting.length - this.stale
   }
 
   get busy(): number {
-    return this.running
+    return this.running.size
   }
 
   /** @internal */
@@ -117,33 +134,41 @@ export class Service {
       this.refuse(call, "ERR_NO_RESPONDERS", "the server has just ended")
       return
     }
-    if (this.running < this.concurrency) this.run(call)
-    else if (this.waiting.length < this.limit) this.waiting.push(call)
-    else {
+    if (this.running.size < this.concurrency) this.run(call)
+    else if (this.queued < this.limit) {
+      call.leave = () => this.forget(call)
+      this.waiting.push(call)
+    } else {
       this.refused++
       this.refuse(call, "EBUSY", `${this.limit} requests wait already (serve's option limit)`)
     }
   }
 
-  /** No new requests come; what has come is answered. Resolves when that is done. */
+  /** Clients look for other servers; what they have sent before is answered. Resolves when that is done. */
   async drain(): Promise<void> {
     if (this.ended) return
     if (!this.closing) {
       this.closing = true
+      await this.host.retire(this)
+      if (this.ended) return
       this.host.ended(this)
     }
-    if (this.running > 0 || this.waiting.length > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
+    if (this.running.size > 0 || this.queued > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
     this.close()
   }
 
-  /** Ends it: requests that wait are refused, those at work are told by their signal. Idempotent. */
+  /** Ends it: requests that wait go to other servers, those at work are told by their signal, and may still answer. Idempotent. */
   close(): void {
     if (this.ended) return
     this.ended = true
-    for (let call = this.waiting.shift(); call !== undefined; call = this.waiting.shift()) {
-      this.refuse(call, "ERR_NO_RESPONDERS", "the server has ended")
-    }
+    // Before the refusals: whom they reach must not choose this one again.
     this.host.ended(this)
+    for (let call = this.waiting.shift(); call !== undefined; call = this.waiting.shift()) {
+      call.leave = null
+      if (!call.cancelled) this.refuse(call, "ERR_NO_RESPONDERS", "the server has ended")
+    }
+    this.stale = 0
+    for (const call of this.running) call.message.abort(closedError("Service"))
     release()
     for (const done of this.whenIdle.splice(0)) done()
   }
@@ -153,55 +178,77 @@ export class Service {
   }
 
   private refuse(call: ServerCall, code: "EBUSY" | "ERR_NO_RESPONDERS", why: string): void {
-    call.responder.fail(call.id, Buffer.from(JSON.stringify(ownFailure(code, why))))
+    call.responder.fail(call.id, ownFailure(code, why))
     this.host.over(call)
   }
 
+  /** Cancelled while it waited: it takes up no room any more. */
+  private forget(call: ServerCall): void {
+    call.leave = null
+    this.host.over(call)
+    this.stale++
+    if (this.stale > STALE_MOST && this.stale * 2 > this.waiting.length) {
+      for (let left = this.waiting.length; left > 0; left--) {
+        const one = this.waiting.shift() as ServerCall
+        if (!one.cancelled) this.waiting.push(one)
+      }
+      this.stale = 0
+    }
+    this.tellIdle()
+  }
+
   private run(call: ServerCall): void {
-    this.running++
+    this.running.add(call)
     let result: unknown
     try {
       result = this.handler(call.message)
+      if (isPromise(result)) {
+        result.then(
+          value => this.finish(call, value),
+          error => this.fail(call, error),
+        )
+        return
+      }
     } catch (error) {
       this.fail(call, error)
       return
     }
-    if (isPromise(result)) {
-      result.then(
-        value => this.finish(call, value),
-        error => this.fail(call, error),
-      )
-    } else this.finish(call, result)
+    this.finish(call, result)
   }
 
   private finish(call: ServerCall, value: unknown): void {
-    if (isStream(value)) {
-      void this.stream(call, value)
-      return
-    }
     try {
+      if (isStream(value)) {
+        void this.stream(call, value)
+        return
+      }
       if (!call.cancelled) call.responder.reply(call.id, value, false)
-      this.answered++
-      this.done(call)
     } catch (error) {
       this.fail(call, error)
+      return
     }
+    this.answered++
+    this.done(call)
   }
 
   private async stream(call: ServerCall, values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
+    const { responder } = call
     try {
       for await (const value of values) {
-        while (call.credit <= 0 && !call.cancelled) await new Promise<void>(resolve => (call.wake = resolve))
+        while (!call.cancelled && (call.credit <= 0 || responder.room?.(call) === false)) {
+          await new Promise<void>(resolve => (call.wake = resolve))
+        }
         if (call.cancelled) break
         call.credit--
-        call.responder.reply(call.id, value, true)
+        responder.reply(call.id, value, true)
       }
-      if (!call.cancelled) call.responder.end(call.id)
-      this.answered++
-      this.done(call)
+      if (!call.cancelled) responder.end(call.id)
     } catch (error) {
       this.fail(call, error)
+      return
     }
+    this.answered++
+    this.done(call)
   }
 
   private fail(call: ServerCall, error: unknown): void {
@@ -211,28 +258,43 @@ export class Service {
         error instanceof HeddleError &&
         (error.code === "ERR_CODEC" || error.code === "ERR_VALIDATION") &&
         error === call.message.fault
-      const failure = own
-        ? Buffer.from(JSON.stringify(ownFailure(error.code as "ERR_CODEC", error.message)))
-        : encodeFailure(error)
+      const failure = own ? ownFailure(error.code as "ERR_CODEC", error.message) : encodeFailure(error)
       call.responder.fail(call.id, failure)
     }
     this.done(call)
   }
 
   private done(call: ServerCall): void {
-    this.running--
+    this.running.delete(call)
     call.message.close()
     this.host.over(call)
-    while (this.running < this.concurrency) {
+    this.advance()
+  }
+
+  private advance(): void {
+    // Handlers that answer at once come back here: a loop, not as many calls within one another as requests wait.
+    if (this.advancing) return
+    this.advancing = true
+    while (this.running.size < this.concurrency) {
       const next = this.waiting.shift()
       if (next === undefined) break
-      // Cancelled or too late while it waited: nobody reads an answer.
-      if (next.cancelled || next.message.expired) this.host.over(next)
+      next.leave = null
+      if (next.cancelled) this.stale--
+      // Too late while it waited: nobody reads an answer.
+      else if (next.message.expired) this.host.over(next)
       else this.run(next)
     }
-    if (this.running === 0 && this.waiting.length === 0) for (const idle of this.whenIdle.splice(0)) idle()
+    this.advancing = false
+    this.tellIdle()
+  }
+
+  private tellIdle(): void {
+    if (this.running.size === 0 && this.queued === 0) for (const idle of this.whenIdle.splice(0)) idle()
   }
 }
+
+/** Cancelled requests that may lie between the others before they are cleared away. */
+const STALE_MOST = 64
 
 function isPromise(value: unknown): value is Promise<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function"

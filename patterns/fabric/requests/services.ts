@@ -46,7 +46,17 @@ export class Services {
   /** A request of this node: answered in a later turn, as a peer's would be. */
   call(service: Service, id: number, subject: string, parcel: Parcel, timeout: number, credit: number): void {
     const { payload, codec, codecName, headers } = parcel
-    const message = new RequestMessage(subject, this.host.origin, codec, codecName, payload, headers, timeout)
+    const message = new RequestMessage(
+      subject,
+      this.host.origin,
+      codec,
+      codecName,
+      payload,
+      0,
+      payload.length,
+      headers,
+      timeout,
+    )
     const call = new ServerCall(id, this.localResponder, message, credit)
     this.local.set(id, call)
     process.nextTick(() => {
@@ -75,15 +85,18 @@ export class Services {
   over(call: ServerCall): void {
     if (call.responder === this.localResponder) this.local.delete(call.id)
     else if (call.responder instanceof LinkResponder) {
-      const calls = this.remote.get(call.responder.link)
-      calls?.delete(call.id)
-      if (calls?.size === 0) this.remote.delete(call.responder.link)
+      const { link } = call.responder
+      const calls = this.remote.get(link)
+      // After a break the client may have used the number again.
+      if (calls?.get(call.id) === call) calls.delete(call.id)
+      if (calls?.size === 0) this.remote.delete(link)
+      link.whenRoom.delete(call)
     }
   }
 
-  /** A client is gone: what it asked for is in vain. */
+  /** A client, or what was on the way to it, is gone: what it asked for is in vain. */
   linkEnded(link: Link): void {
-    for (const call of this.remote.get(link)?.values() ?? []) {
+    for (const call of [...(this.remote.get(link)?.values() ?? [])]) {
       call.cancel(new HeddleError("ECONNRESET", `The client ${link.name} is gone`))
     }
     this.remote.delete(link)
@@ -101,6 +114,13 @@ class LinkResponder implements Responder {
 
   reply(id: number, value: unknown, more: boolean): void {
     const parcel = this.host.parcelOf(value, undefined)
+    const most = this.link.info.maxPayload
+    if (parcel.payload.length > most) {
+      throw new HeddleError(
+        "EMSGSIZE",
+        `The reply has ${parcel.payload.length} bytes; the client takes ${most} (its maxPayload)`,
+      )
+    }
     if (!this.link.ended) this.link.write(REPLY, more ? MORE : 0, [id], null, parcel)
   }
 
@@ -111,6 +131,12 @@ class LinkResponder implements Responder {
   fail(id: number, failure: Buffer): void {
     if (!this.link.ended)
       this.link.write(REPLY, FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+  }
+
+  room(call: ServerCall): boolean {
+    if (this.link.ended || this.link.outgoing.hasRoom()) return true
+    this.link.whenRoom.add(call)
+    return false
   }
 }
 

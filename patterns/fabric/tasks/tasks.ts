@@ -6,7 +6,7 @@ import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
 import { FAILED, TASK } from "../link/records.ts"
 import type { Parcel } from "../link/write.ts"
-import { toError } from "../requests/failures.ts"
+import { isUntouched, toError } from "../requests/failures.ts"
 import type { Topic } from "../topics.ts"
 import type { Worker } from "./worker.ts"
 
@@ -32,8 +32,8 @@ export class Task {
   readonly maxDeliveries: number
   /** @internal */
   worker: Interest | null = null
-  /** @internal */
-  queued = false
+  /** Who had it last: another one may do better. @internal */
+  tried: Interest | null = null
   private state: "open" | "done" | HeddleError = "open"
   private waiting: { resolve(): void; reject(error: Error): void }[] = []
 
@@ -67,6 +67,12 @@ export class Task {
   }
 }
 
+/** Tasks of one subject: those that came back from workers that are gone, and the others. */
+interface Waiting {
+  readonly returned: Queue<Task>
+  readonly others: Queue<Task>
+}
+
 export interface TasksHost extends LocalWorkers {
   topic(subject: string): Topic
   /** A task failed for good, or goes round again. */
@@ -79,7 +85,7 @@ export class Tasks {
   private readonly limit: number
   private readonly open = new Map<number, Task>()
   /** Tasks without a worker, by subject: one subject without workers must not hold up the others. */
-  private readonly waiting = new Map<string, Queue<Task>>()
+  private readonly waiting = new Map<string, Waiting>()
   private readonly forRoom = new Set<{ go(): void; fail(error: Error): void }>()
   private nextId = 1
   private scheduled = false
@@ -98,7 +104,7 @@ export class Tasks {
 
   get queued(): number {
     let count = 0
-    for (const queue of this.waiting.values()) count += queue.length
+    for (const { returned, others } of this.waiting.values()) count += returned.length + others.length
     return count
   }
 
@@ -108,7 +114,7 @@ export class Tasks {
     const task = new Task(this.nextId++, subject, parcel, maxDeliveries)
     if (this.open.size === 0) hold()
     this.open.set(task.id, task)
-    this.enqueue(task)
+    this.enqueue(task, false)
     this.dispatchSoon()
     return task
   }
@@ -122,16 +128,20 @@ export class Tasks {
   /** Gives what waits to workers that have room. Called when workers come or are done. */
   dispatch(): void {
     this.scheduled = false
-    for (const [subject, queue] of this.waiting) {
+    for (const [subject, waiting] of this.waiting) {
       const { workers } = this.host.topic(subject)
-      while (queue.length > 0) {
-        const worker = free(workers)
+      for (;;) {
+        const queue = waiting.returned.length > 0 ? waiting.returned : waiting.others
+        const task = queue.peek()
+        if (task === undefined) {
+          this.waiting.delete(subject)
+          break
+        }
+        const worker = free(workers, task.tried)
         if (worker === null) break
-        const task = queue.shift() as Task
-        task.queued = false
-        if (!task.finished) this.give(task, worker, workers)
+        queue.shift()
+        this.give(task, worker)
       }
-      if (queue.length === 0) this.waiting.delete(subject)
     }
   }
 
@@ -150,27 +160,38 @@ export class Tasks {
     worker.outstanding--
     worker.load = Math.max(0, load - worker.outstanding)
     task.worker = null
+    task.tried = worker
     if ((options & FAILED) === 0) {
       this.acknowledged++
       this.finish(task, null)
-    } else this.again(task, toError(`Task for ${task.subject}`, server, payload))
+    } else {
+      const error = toError(`Task for ${task.subject}`, server, payload)
+      // It ended before it looked at the task. One that does not say that it has ended could do this for ever.
+      if (isUntouched(error) && !this.host.topic(task.subject).workers.includes(worker)) {
+        task.deliveries--
+        this.enqueue(task, true)
+      } else this.again(task, error, false)
+    }
     this.dispatchSoon()
   }
 
   /** A worker is gone: what it had goes to others, in the old order, before what waits. */
   workerGone(match: (worker: Interest) => boolean): void {
-    const lost = [...this.open.values()].filter(task => task.worker !== null && match(task.worker))
-    for (const task of lost) {
-      ;(task.worker as Interest).outstanding--
+    for (const task of [...this.open.values()]) {
+      const { worker } = task
+      if (worker === null || !match(worker)) continue
+      worker.outstanding--
       task.worker = null
-      this.again(task, new HeddleError("ECONNRESET", `The worker of a task for ${task.subject} is gone`))
+      this.again(task, new HeddleError("ECONNRESET", `The worker of a task for ${task.subject} is gone`), true)
     }
     this.dispatchSoon()
   }
 
-  /** Resolves when every task is done. */
+  /** Resolves when every task is done, those included that are pushed meanwhile. */
   async idle(): Promise<void> {
-    await Promise.all([...this.open.values()].map(task => task.done().catch(() => {})))
+    while (this.open.size > 0) {
+      await Promise.all([...this.open.values()].map(task => task.done().catch(() => {})))
+    }
   }
 
   close(): void {
@@ -180,35 +201,43 @@ export class Tasks {
     this.forRoom.clear()
   }
 
-  private give(task: Task, worker: Interest, workers: readonly Interest[]): void {
+  private give(task: Task, worker: Interest): void {
+    const { link } = worker
+    const { parcel } = task
+    if (link !== null && parcel.payload.length > link.info.maxPayload) {
+      const text = `Task for ${task.subject}: ${parcel.payload.length} bytes; the worker ${link.name} takes ${link.info.maxPayload} (its maxPayload)`
+      const error = new HeddleError("EMSGSIZE", text)
+      this.host.failed(task, error, false)
+      this.finish(task, error)
+      return
+    }
     task.deliveries++
     if (task.deliveries > 1) this.redelivered++
     task.worker = worker
     worker.outstanding++
     const topic = this.host.topic(task.subject)
-    if (worker.link === null) this.host.task(worker.owner as Worker, task.id, topic, task.parcel, task.deliveries)
-    else worker.link.write(TASK, 0, [task.id, worker.spec.id, task.deliveries], topic, task.parcel)
-    void workers
+    if (link === null) this.host.task(worker.owner as Worker, task.id, topic, parcel, task.deliveries)
+    else link.write(TASK, 0, [task.id, worker.spec.id, task.deliveries], topic, parcel)
   }
 
-  private again(task: Task, error: HeddleError): void {
+  private again(task: Task, error: HeddleError, returned: boolean): void {
     if (task.deliveries >= task.maxDeliveries) {
       this.host.failed(task, error, false)
       this.finish(task, error)
       return
     }
     this.host.failed(task, error, true)
-    this.enqueue(task)
+    this.enqueue(task, returned)
   }
 
-  private enqueue(task: Task): void {
-    let queue = this.waiting.get(task.subject)
-    if (queue === undefined) {
-      queue = new Queue()
-      this.waiting.set(task.subject, queue)
+  /** `returned`: it was given away once, and its turn has come already. */
+  private enqueue(task: Task, returned: boolean): void {
+    let waiting = this.waiting.get(task.subject)
+    if (waiting === undefined) {
+      waiting = { returned: new Queue(), others: new Queue() }
+      this.waiting.set(task.subject, waiting)
     }
-    task.queued = true
-    queue.push(task)
+    ;(returned ? waiting.returned : waiting.others).push(task)
   }
 
   private finish(task: Task, error: HeddleError | null): void {
@@ -223,10 +252,11 @@ export class Tasks {
   }
 }
 
-/** The least busy worker that takes another task now. */
-function free(workers: readonly Interest[]): Interest | null {
+/** The least busy worker that takes another task now; `last` only when there is no other. */
+function free(workers: readonly Interest[], last: Interest | null): Interest | null {
   const able = workers.filter(isFree)
-  return able.length === 0 ? null : choose(able)
+  if (able.length <= 1 || last === null) return able.length === 0 ? null : choose(able)
+  return choose(able.filter(worker => worker !== last))
 }
 
 function isFree(worker: Interest): boolean {

@@ -2,7 +2,7 @@ import { hold, release } from "../../../core/keep-alive.ts"
 import { Queue } from "../../../core/queue.ts"
 import type { InterestSpec } from "../interest.ts"
 import type { FabricMessage } from "../message.ts"
-import { encodeFailure } from "../requests/failures.ts"
+import { encodeFailure, ownFailure } from "../requests/failures.ts"
 
 /** What the handler of a worker gets besides the message. */
 export interface TaskContext {
@@ -16,6 +16,8 @@ export type TaskHandler<T> = (message: FabricMessage<T>, task: TaskContext) => u
 export type Acknowledge = (failure: Buffer | null, load: number) => void
 
 export interface WorkerHost {
+  /** Pushers are told that it ends; resolves when they know. */
+  retire(worker: Worker): Promise<void>
   ended(worker: Worker): void
 }
 
@@ -37,6 +39,7 @@ export class Worker {
   private readonly concurrency: number
   private readonly waiting = new Queue<Given>()
   private running = 0
+  private advancing = false
   private ended = false
   private closing = false
   private whenIdle: (() => void)[] = []
@@ -68,7 +71,7 @@ export class Worker {
   /** @internal Pushers give each worker no more than its capacity, so the queue is bounded by their number. */
   take(message: FabricMessage, deliveries: number, acknowledge: Acknowledge): void {
     // A task that crossed with our leaving goes to another worker.
-    if (this.closed) acknowledge(encodeFailure(new Error("The worker has ended")), 0)
+    if (this.ended) acknowledge(ended(), 0)
     else if (this.running < this.concurrency) this.run({ message, deliveries, acknowledge })
     else this.waiting.push({ message, deliveries, acknowledge })
   }
@@ -78,6 +81,8 @@ export class Worker {
     if (this.ended) return
     if (!this.closing) {
       this.closing = true
+      await this.host.retire(this)
+      if (this.ended) return
       this.host.ended(this)
     }
     if (this.running > 0 || this.waiting.length > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
@@ -90,7 +95,7 @@ export class Worker {
     this.ended = true
     this.host.ended(this)
     for (let given = this.waiting.shift(); given !== undefined; given = this.waiting.shift()) {
-      given.acknowledge(encodeFailure(new Error("The worker has ended")), 0)
+      given.acknowledge(ended(), 0)
     }
     release()
     for (const idle of this.whenIdle.splice(0)) idle()
@@ -105,16 +110,18 @@ export class Worker {
     let result: unknown
     try {
       result = this.handler(given.message, { deliveries: given.deliveries })
+      if (typeof (result as Promise<unknown> | null | undefined)?.then === "function") {
+        ;(result as Promise<unknown>).then(
+          () => this.finished(given, null, false),
+          error => this.finished(given, error, true),
+        )
+        return
+      }
     } catch (error) {
       this.finished(given, error, true)
       return
     }
-    if (typeof (result as Promise<unknown> | undefined)?.then === "function") {
-      ;(result as Promise<unknown>).then(
-        () => this.finished(given, null, false),
-        error => this.finished(given, error, true),
-      )
-    } else this.finished(given, null, false)
+    this.finished(given, null, false)
   }
 
   private finished({ acknowledge }: Given, error: unknown, failed: boolean): void {
@@ -122,11 +129,19 @@ export class Worker {
     if (failed) this.failed++
     else this.done++
     acknowledge(failed ? encodeFailure(error) : null, this.running + this.waiting.length)
+    // Handlers that are through at once come back here: a loop, not as many calls within one another as tasks wait.
+    if (this.advancing) return
+    this.advancing = true
     while (this.running < this.concurrency) {
       const next = this.waiting.shift()
       if (next === undefined) break
       this.run(next)
     }
+    this.advancing = false
     if (this.running === 0 && this.waiting.length === 0) for (const idle of this.whenIdle.splice(0)) idle()
   }
+}
+
+function ended(): Buffer {
+  return ownFailure("ERR_NO_RESPONDERS", "the worker has ended")
 }

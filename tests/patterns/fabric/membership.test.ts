@@ -14,13 +14,19 @@ describe("Membership", () => {
     for (const claim of claims) assert.equal(overrides(left, claim), true)
   })
 
-  it("tells a new link all it knows, and the others of the newcomer", () => {
+  it("tells a new link all it knows, and soon the others of the newcomer", () => {
     const rig = new Rig().linked("a", "b")
     assert.equal(rig.membership.linkUp(info("c"), 3, rig.now), true)
     assert.deepEqual(rig.taken(), ["joined c"])
     const [list] = rig.sent.filter(({ to }) => to === "c")
     assert.ok(list.notice.t === "gossip" && list.notice.d !== undefined)
     assert.deepEqual(new Set(list.notice.u.map(({ n }) => n)), new Set(["me", "a", "b", "c"]))
+    assert.deepEqual(
+      rig.told("c").filter(to => !to.startsWith("c")),
+      [],
+      "who comes introduces itself",
+    )
+    rig.run(200)
     assert.deepEqual(
       rig
         .told("c")
@@ -91,6 +97,7 @@ describe("Membership", () => {
     const rig = new Rig().linked("a", "b")
     rig.gossip("a", update("x", 2, ALIVE))
     assert.deepEqual(rig.taken(), ["joined x", "wanted x"])
+    rig.run(200)
     assert.deepEqual(rig.told("x"), ["b alive 2"])
     rig.gossip("b", update("x", 2, ALIVE))
     assert.deepEqual(rig.taken(), [])

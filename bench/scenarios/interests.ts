@@ -1,0 +1,45 @@
+import { freshEndpoint } from "../paths.ts"
+import type { Contestant } from "../peers/peer.ts"
+import { Child } from "../process.ts"
+import { type Settings, WATCHDOG } from "../settings.ts"
+import { type Metric, type Sample, type Scenario, type Session, session } from "./scenario.ts"
+
+const HOT: Metric = { name: "recurring", unit: "msg/s", better: "higher", plotted: true }
+const RANDOM: Metric = { name: "random", unit: "msg/s", better: "higher", plotted: true }
+const TOLD: Metric = { name: "announced", unit: "s", better: "lower", plotted: false }
+
+/** A publisher whose peer has so many subscriptions, a tenth of them with wildcards, each to subjects of its own. */
+export class InterestsScenario implements Scenario {
+  readonly name = "fabric-subjects"
+  readonly about =
+    "publish and deliver 64 bytes while a peer has so many subscriptions: subjects that recur (1,000 of them), and all of them in random order"
+  readonly sizeUnit = "subscriptions"
+  readonly metrics = [HOT, RANDOM, TOLD]
+
+  sizes(settings: Settings): readonly number[] {
+    return settings.subscriptions ?? (settings.quick ? [1_000] : [1_000, 1_000_000])
+  }
+
+  rounds(settings: Settings): number {
+    return Math.min(settings.rounds, 3) // A million take several seconds to announce.
+  }
+
+  async open(who: Contestant, size: number, settings: Settings): Promise<Session> {
+    return session(() => measure(who, size, settings.seconds))
+  }
+}
+
+async function measure(who: Contestant, subscriptions: number, seconds: number): Promise<Sample> {
+  const values = { subscriptions, milliseconds: seconds * 1000, endpoint: freshEndpoint("tcp") }
+  const publisher = new Child(`${who.label} publisher`, who.peer.command({ role: "interests-send", values }, who.way))
+  const children = [publisher]
+  try {
+    const endpoint = await publisher.ready(WATCHDOG)
+    const task = { role: "interests-receive", values: { ...values, endpoint } } as const
+    children.push(new Child(`${who.label} subscriber`, who.peer.command(task, who.way)))
+    const { announced, hot, random } = await publisher.result(2 * WATCHDOG)
+    return { recurring: Number(hot), random: Number(random), announced: Number(announced) }
+  } finally {
+    await Promise.all(children.map(child => child.end()))
+  }
+}
