@@ -12,7 +12,7 @@ import { LEAVING, NOTICE } from "./link/records.ts"
 import { writeNumbers } from "./link/write.ts"
 import type { FabricMessage } from "./message.ts"
 import type { Node } from "./node.ts"
-import { whole } from "./options.ts"
+import { checkNames, whole } from "./options.ts"
 import type { PublishOptions } from "./publishing.ts"
 import { noResponders } from "./requests/failures.ts"
 import { Replies } from "./requests/replies.ts"
@@ -267,6 +267,7 @@ export class Fabric<S extends object = Subjects> {
     this.mustTake()
     const handler = typeof handlerOrOptions === "function" ? handlerOrOptions : null
     const options = (handler === null ? (handlerOrOptions as SubscribeOptions | undefined) : more) ?? {}
+    checkNames("subscribe", options, SUBSCRIBE_OPTIONS)
     checkUserPattern(pattern)
     const policy = this.policyOf(options)
     const history = options.history === "last" ? 1 : whole("history", options.history, 0, 0)
@@ -359,6 +360,7 @@ export class Fabric<S extends object = Subjects> {
     options: ServeOptions = {},
   ): Service {
     this.mustTake()
+    checkNames("serve", options, SERVE_OPTIONS)
     checkUserPattern(subject)
     if (typeof handler !== "function")
       throw new HeddleError("EINVAL", `Invalid argument: serve("${subject}") needs a handler`)
@@ -398,6 +400,7 @@ export class Fabric<S extends object = Subjects> {
     options: WorkOptions = {},
   ): Worker {
     this.mustTake()
+    checkNames("work", options, WORK_OPTIONS)
     checkUserPattern(subject)
     if (typeof handler !== "function")
       throw new HeddleError("EINVAL", `Invalid argument: work("${subject}") needs a handler`)
@@ -690,6 +693,19 @@ export class Fabric<S extends object = Subjects> {
     if (this.stage !== "open") throw closedError("Fabric")
   }
 }
+
+const SUBSCRIBE_OPTIONS: ReadonlySet<string> = new Set([
+  "queue",
+  "policy",
+  "limit",
+  "keep",
+  "ttl",
+  "history",
+  "concurrency",
+  "max",
+] satisfies (keyof SubscribeOptions)[])
+const SERVE_OPTIONS: ReadonlySet<string> = new Set(["queue", "concurrency", "limit"] satisfies (keyof ServeOptions)[])
+const WORK_OPTIONS: ReadonlySet<string> = new Set(["concurrency", "prefetch"] satisfies (keyof WorkOptions)[])
 
 const POLICIES: readonly PolicyName[] = ["block", "drop-new", "drop-old", "conflate", "keep-last"]
 

@@ -8,19 +8,17 @@ import type { Lane } from "./backlog.ts"
 import { choose } from "./choice.ts"
 import type { FabricEvent } from "./events.ts"
 import type { ClientName, ForeignClients } from "./foreign/clients.ts"
-import { Interest, type InterestSpec, QUEUE, readInterest, SERVE, SUBSCRIBE, WORK, writeInterest } from "./interest.ts"
-import { Introspection, ITSELF } from "./introspection.ts"
+import { Interest, type InterestSpec, SERVE, WORK, writeInterest } from "./interest.ts"
+import { Introspection } from "./introspection.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
 import type { Link, Waiting } from "./link/link.ts"
-import { readContent } from "./link/read.ts"
 import * as R from "./link/records.ts"
-import { type Parcel, writeNumbers, writeRecord } from "./link/write.ts"
-import { FabricMessage, Origin } from "./message.ts"
+import { type Parcel, writeNumbers } from "./link/write.ts"
+import { Origin } from "./message.ts"
 import { type FabricSettings, type JoinOptions, settingsOf } from "./options.ts"
 import { nameOf, Peers, type PeersHost } from "./peers.ts"
 import { Publishing } from "./publishing.ts"
-import { ownFailure } from "./requests/failures.ts"
-import { RequestMessage } from "./requests/request-message.ts"
+import { Receiving } from "./receiving.ts"
 import { Requests } from "./requests/requests.ts"
 import type { ServerCall, Service, ServiceHost } from "./requests/service.ts"
 import { Services } from "./requests/services.ts"
@@ -30,7 +28,7 @@ import { Tasks } from "./tasks/tasks.ts"
 import type { Worker, WorkerHost } from "./tasks/worker.ts"
 import { randomToken } from "./tokens.ts"
 import type { Topic } from "./topics.ts"
-import { isSubscription, Wishes } from "./wishes.ts"
+import { Wishes } from "./wishes.ts"
 
 /** Whatever takes messages here. */
 export type Taker = Subscription | Service | Worker
@@ -39,7 +37,6 @@ export type Taker = Subscription | Service | Worker
 const MAX_DROP_KINDS = 1_000
 
 const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
-const JSON_CODEC = 2
 
 /**
  * One node of a fabric: it introduces the parts to one another. What came from peers is read here, and given to whom it
@@ -59,6 +56,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   readonly services: Services
   readonly tasks: Tasks
   readonly peers: Peers
+  private readonly receiving: Receiving
   readonly wishes: Wishes
   readonly introspection: Introspection
   /** Set by whoever makes the node: plain ZeroMQ clients. */
@@ -117,6 +115,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.settings.maxTasks,
     )
     this.wishes = new Wishes(this.topics)
+    this.receiving = new Receiving(this)
     this.introspection = new Introspection(this, this.settings.introspection)
     this.peers = new Peers(this, fabric, this.id, name, context, this.settings, this.codecs, options)
   }
@@ -134,7 +133,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   /** Announces a wish to all peers, with the messages kept here first. */
   add(taker: Taker): void {
     const interest = this.wishes.add(taker)
-    for (const link of this.peers.links.values()) announce(link, interest)
+    for (const link of this.listeners()) announce(link, interest)
     taker.ready = this.syncSoon()
     if (interest.spec.kind === WORK) this.tasks.dispatchSoon()
     this.wake()
@@ -148,14 +147,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       return
     }
     this.publishing.interestGone(interest)
-    for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NO_INTEREST, [interest.spec.id])
+    for (const link of this.listeners()) writeNumbers(link.outgoing, R.NO_INTEREST, [interest.spec.id])
     this.wake()
   }
 
   /** Takes what is on its way, but wants nothing more. */
   async retire(taker: Taker): Promise<void> {
     this.retiring.add(taker)
-    for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NO_INTEREST, [taker.spec.id])
+    for (const link of this.listeners()) writeNumbers(link.outgoing, R.NO_INTEREST, [taker.spec.id])
     await this.sync()
     if (this.wishes.get(taker.spec.id) === undefined) this.retiring.delete(taker)
   }
@@ -357,6 +356,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.wake()
   }
 
+  /** The peer has read all that was said to it before `syncWith`. */
+  synced(link: Link, token: number): void {
+    const sync = this.syncs.get(token)
+    if (sync?.link !== link) return
+    this.syncs.delete(token)
+    sync.done()
+  }
+
   linkDown(link: Link): void {
     for (const [token, sync] of this.syncs) {
       if (sync.link !== link) continue
@@ -405,181 +412,11 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
-    const { local } = this.topics
-    if (subject.generation !== local.generation) {
-      subject.wanted.length = 0
-      local.match(subject.subject, subject.wanted)
-      subject.generation = local.generation
-    }
-    const { wanted } = subject
-    if (wanted.length === 0) return
-    const message = new FabricMessage(subject.subject, from, codec, "", bytes, start, end, null, false)
-    if (this.schemas.size > 0 && !this.isValid(message)) return
-    for (let i = 0; i < wanted.length; i++) wanted[i].deliver(message, null)
+    this.receiving.published(from, subject, codec, bytes, start, end)
   }
 
   record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {
-    switch (type) {
-      case R.PUBLISH_MORE:
-        this.publishedMore(link, from, codec, body, apart)
-        break
-      case R.REQUEST:
-        this.requested(link, from, codec, body, apart)
-        break
-      case R.REPLY: {
-        const { options, numbers, codecName, source, start, end, headers } = readContent(
-          body,
-          codec,
-          1,
-          false,
-          from.subjects,
-          apart,
-        )
-        const message = new FabricMessage("", from.origin, codec, codecName, source, start, end, headers, false)
-        this.requests.replied(numbers[0], options, message, link)
-        break
-      }
-      case R.TASK:
-        this.taskCame(link, from, codec, body, apart)
-        break
-      case R.TASK_RESULT: {
-        const { options, numbers, source, start, end } = readContent(body, codec, 2, false, from.subjects, apart)
-        this.tasks.result(link, numbers[0], options, numbers[1], source.subarray(start, end), link.name)
-        break
-      }
-      case R.CANCEL:
-        this.services.cancel(link, body.varint())
-        break
-      case R.CREDIT:
-        this.services.credit(link, body.varint(), body.varint())
-        break
-      case R.DONE: {
-        const interest = link.interests.get(body.varint())
-        if (interest !== undefined) interest.outstanding = Math.max(0, interest.outstanding - body.varint())
-        break
-      }
-      case R.INTEREST:
-        this.interestCame(link, readInterest(body))
-        break
-      case R.NO_INTEREST:
-        this.interestWent(link, body.varint())
-        break
-      case R.NOTICE:
-        this.noticed(link, from, body)
-        break
-      // Others are of later versions.
-    }
-  }
-
-  private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { options, targets, subject, codecName, headers, source, start, end } = readContent(
-      body,
-      codec,
-      0,
-      true,
-      from.subjects,
-      apart,
-    )
-    const message = new FabricMessage(
-      subject,
-      from.origin,
-      codec,
-      codecName,
-      source,
-      start,
-      end,
-      headers,
-      (options & R.KEPT) !== 0,
-    )
-    const valid = this.schemas.size === 0 || this.isValid(message)
-    if ((options & R.TARGETS_ONLY) === 0 && valid) {
-      const wanted: Subscription[] = []
-      this.topics.local.match(subject, wanted)
-      for (const subscription of wanted) subscription.deliver(message, null)
-    }
-    for (const id of targets) {
-      const interest = this.wishes.get(id)
-      // It has just ended: who published does not know yet, and counts on an answer.
-      if (interest === undefined || !isSubscription(interest) || !valid) writeNumbers(link.outgoing, R.DONE, [id, 1])
-      else (interest.owner as Subscription).deliver(message, link)
-    }
-  }
-
-  private isValid(message: FabricMessage): boolean {
-    try {
-      message.replace(this.schemas.check(message.subject, message.data))
-      return true
-    } catch (error) {
-      this.emitDrop("here", null, message.subject, "malformed", 1)
-      this.emit({ type: "error", subject: message.subject, error })
-      return false
-    }
-  }
-
-  private requested(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { numbers, subject, codecName, headers, source, start, end } = readContent(
-      body,
-      codec,
-      4,
-      true,
-      from.subjects,
-      apart,
-    )
-    const [id, target, timeout, credit] = numbers
-    if (target === ITSELF) {
-      const asked = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
-      this.introspection.asked(link, id, asked)
-      return
-    }
-    const interest = this.wishes.get(target)
-    if (interest?.spec.kind !== SERVE) {
-      const failure = ownFailure("ERR_NO_RESPONDERS", `the server of ${subject} has just ended`)
-      link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
-      return
-    }
-    const message = new RequestMessage(subject, from.origin, codec, codecName, source, start, end, headers, timeout)
-    if (this.schemas.size > 0) {
-      try {
-        message.replace(this.schemas.check(subject, message.data))
-      } catch (error) {
-        const failure = ownFailure("ERR_VALIDATION", (error as Error).message)
-        link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
-        return
-      }
-    }
-    this.services.take(link, interest.owner as Service, id, message, credit)
-  }
-
-  private taskCame(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { numbers, subject, codecName, headers, source, start, end } = readContent(
-      body,
-      codec,
-      3,
-      true,
-      from.subjects,
-      apart,
-    )
-    const [id, target, deliveries] = numbers
-    const acknowledge = (failure: Buffer | null, load: number): void => {
-      if (link.ended) return
-      const parcel = failure === null ? NOTHING : { ...NOTHING, payload: failure, codec: JSON_CODEC }
-      writeRecord(link.outgoing, R.TASK_RESULT, failure === null ? 0 : R.FAILED, [id, load], null, parcel)
-    }
-    const interest = this.wishes.get(target)
-    if (interest?.spec.kind !== WORK) {
-      acknowledge(ownFailure("ERR_NO_RESPONDERS", "the worker has just ended"), 0)
-      return
-    }
-    const message = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
-    if (this.schemas.size > 0) {
-      try {
-        message.replace(this.schemas.check(subject, message.data))
-      } catch (error) {
-        acknowledge(ownFailure("ERR_VALIDATION", (error as Error).message), 0)
-        return
-      }
-    }
-    ;(interest.owner as Worker).take(message, deliveries, acknowledge)
+    this.receiving.record(link, from, type, codec, body, apart)
   }
 
   private taskHere(worker: Worker, id: number, topic: Topic, parcel: Parcel, deliveries: number): void {
@@ -591,7 +428,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     )
   }
 
-  private interestCame(link: Link, spec: InterestSpec): void {
+  interestCame(link: Link, spec: InterestSpec): void {
     if (link.interests.size >= this.settings.maxInterests) {
       throw new HeddleError(
         "ERR_SUBSCRIPTION_LIMIT",
@@ -607,7 +444,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.wake()
   }
 
-  private interestWent(link: Link, id: number): void {
+  interestWent(link: Link, id: number): void {
     const interest = link.interests.get(id)
     if (interest === undefined) return
     link.interests.delete(id)
@@ -616,7 +453,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.wake()
   }
 
-  private forgetInterests(link: Link): void {
+  forgetInterests(link: Link): void {
     if (link.interests.size === 0) return
     const gone = [...link.interests.values()]
     for (const interest of gone) this.topics.interests.remove(interest.spec.pattern, interest)
@@ -625,48 +462,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   /** A direction of the link begins anew: requests, tasks or their answers were lost. What is not done goes elsewhere. */
-  private forgetWork(link: Link): void {
+  forgetWork(link: Link): void {
     this.tasks.workerGone(worker => worker.link === link)
     this.requests.linkEnded(link)
     this.services.linkEnded(link)
-  }
-
-  private noticed(link: Link, from: Incoming, body: Reader): void {
-    const kind = body.varint()
-    if (kind === R.GAP) {
-      const fresh = body.varint() === 1
-      const missing = body.varint()
-      const messages = body.varint()
-      if (fresh) {
-        from.messages = messages
-        this.forgetInterests(link)
-        this.forgetWork(link)
-      }
-      if (missing > 0) this.emit({ type: "gap", peer: nameOf(link), missing })
-    } else if (kind === R.SYNC) writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, body.varint()])
-    else if (kind === R.SYNCED) {
-      const token = body.varint()
-      const sync = this.syncs.get(token)
-      if (sync?.link === link) {
-        this.syncs.delete(token)
-        sync.done()
-      }
-    } else if (kind === R.PAUSE || kind === R.RESUME) {
-      const interest = link.interests.get(body.varint())
-      if (interest === undefined) return
-      if (kind === R.PAUSE) interest.paused = true
-      else this.publishing.resumed(interest)
-    } else if (kind === R.LEAVING) {
-      link.leaving = true
-      this.wake()
-    } else if (kind === R.DROPPED) {
-      const interest = this.wishes.get(body.varint())
-      const count = body.varint()
-      if (interest === undefined) return
-      if (interest.spec.kind === SUBSCRIBE || interest.spec.kind === QUEUE)
-        (interest.owner as Subscription).droppedBefore += count
-      this.emitDrop("peer", link, interest.spec.pattern, "full", count)
-    }
   }
 
   private tellDrops(): void {
@@ -684,8 +483,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     }
   }
 
+  /** Peers to whom it is of use to say something: who comes back after the resume window is told everything anew. */
+  private *listeners(): Generator<Link> {
+    for (const link of this.peers.links.values()) if (!link.lapsed) yield link
+  }
+
   private notifyAll(numbers: readonly number[]): void {
-    for (const link of this.peers.links.values()) writeNumbers(link.outgoing, R.NOTICE, numbers)
+    for (const link of this.listeners()) writeNumbers(link.outgoing, R.NOTICE, numbers)
   }
 }
 

@@ -120,10 +120,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 /** Throws EINVAL for a name or value that cannot be. */
 export function settingsOf(options: JoinOptions): FabricSettings {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name))
-      throw new HeddleError("EINVAL", `Invalid argument: join has no option ${name}; it has ${[...KNOWN].join(", ")}`)
-  }
+  checkNames("join", options, KNOWN)
   const maxPayload = whole("maxPayload", options.maxPayload, 16 * 1024 * 1024, 1, 2 ** 30)
   const common = defaultsOf(Socket.prototype) as unknown as LinkOptions
   return {
@@ -169,6 +166,18 @@ function foreignOf(options: ForeignOptions): Required<ForeignOptions> {
     highWaterMark: whole("foreign.highWaterMark", highWaterMark, 1_000, 1),
     maxClients: whole("foreign.maxClients", maxClients, 1_024, 1),
     maxSubscriptions: whole("foreign.maxSubscriptions", maxSubscriptions, 10_000, 1),
+  }
+}
+
+/** Throws EINVAL for an option that `what` does not have. */
+export function checkNames(what: string, options: object, known: ReadonlySet<string>): void {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) {
+      throw new HeddleError(
+        "EINVAL",
+        `Invalid argument: ${what} has no option ${name}; it has ${[...known].join(", ")}`,
+      )
+    }
   }
 }
 

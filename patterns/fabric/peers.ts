@@ -342,6 +342,7 @@ export class Peers {
         this.connectionLost(link, silent)
       }
       if (link.ended) return
+      link.dead = true
       this.departed(link, "dead")
       this.host.peerDead(link)
     }

@@ -34,7 +34,7 @@ export class Victim {
   static async start(make: string, more = "", files?: number): Promise<Victim> {
     const program = Program.start(
       `
-      import * as heddle from "${new URL("../../index.js", import.meta.url)}"
+      import * as heddle from "${new URL("../../heddle.js", import.meta.url)}"
       import readline from "node:readline"
       const { ${CLASSES.join(", ")} } = heddle
       const say = text => process.stdout.write(text + "\\n")

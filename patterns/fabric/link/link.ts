@@ -65,6 +65,8 @@ export class Link implements ConnectionSink, IncomingSink {
   /** The resume window has passed: messages are counted, not kept. */
   lapsed = false
   suspendedAt = 0
+  /** The membership takes the peer for dead, though its link may come back. */
+  dead = false
   /** The peer says that it leaves: it takes nothing new. */
   leaving = false
   /** Bytes and messages over earlier sessions and connections. */
@@ -204,6 +206,7 @@ export class Link implements ConnectionSink, IncomingSink {
     this.connection = connection
     this.info = info
     this.dialled = dialled
+    this.dead = false
     this.leaving = false
     this.connections++
     const freshIn = info.stream !== this.heardStream

@@ -23,7 +23,6 @@ export const STRUCTURES = 10
 export const INTEREST = 11
 export const NO_INTEREST = 12
 export const NOTICE = 13
-export const PAYLOAD = 14
 
 /** Record types in unnumbered batches. */
 export const ACK = 0

@@ -281,9 +281,12 @@ export class Requests {
   }
 }
 
-/** As `choose`; who has been away for longer than the resume window does not count: nothing would reach it. */
+/** As `choose`; who is taken for dead, or has been away for longer than the resume window, does not count. */
 export function chooseServer(servers: readonly Interest[]): Interest | null {
   const best = choose(servers)
-  if (best === null || best.link?.lapsed !== true) return best
-  return choose(servers.filter(one => one.link?.lapsed !== true))
+  return best === null || isThere(best) ? best : choose(servers.filter(isThere))
+}
+
+function isThere({ link }: Interest): boolean {
+  return link === null || !(link.lapsed || link.dead)
 }

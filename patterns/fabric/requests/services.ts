@@ -112,6 +112,11 @@ class LinkResponder implements Responder {
     this.link = link
   }
 
+  /** After the resume window the client has given up, or will be told of a gap. */
+  private get listens(): boolean {
+    return !this.link.ended && !this.link.lapsed
+  }
+
   reply(id: number, value: unknown, more: boolean): void {
     const parcel = this.host.parcelOf(value, undefined)
     const most = this.link.info.maxPayload
@@ -121,16 +126,15 @@ class LinkResponder implements Responder {
         `The reply has ${parcel.payload.length} bytes; the client takes ${most} (its maxPayload)`,
       )
     }
-    if (!this.link.ended) this.link.write(REPLY, more ? MORE : 0, [id], null, parcel)
+    if (this.listens) this.link.write(REPLY, more ? MORE : 0, [id], null, parcel)
   }
 
   end(id: number): void {
-    if (!this.link.ended) this.link.write(REPLY, END, [id], null, NOTHING)
+    if (this.listens) this.link.write(REPLY, END, [id], null, NOTHING)
   }
 
   fail(id: number, failure: Buffer): void {
-    if (!this.link.ended)
-      this.link.write(REPLY, FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+    if (this.listens) this.link.write(REPLY, FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
   }
 
   room(call: ServerCall): boolean {

@@ -196,11 +196,12 @@ describe("fabric: ZeroMQ clients", () => {
     it("that are slow lose messages of their own, which is counted and told; others get all", async () => {
       const node = await alone({ foreign: { highWaterMark: 10 } })
       const drops = events(node, "drop")
+      const good = await follower(node, "")
+      // It is the only one: what it wants is known.
+      await node.ready({ subject: "load" })
       const deaf = using(await RawPeer.connect(node.endpoints[0]))
       await deaf.shake("SUB")
       await deaf.write(command("SUBSCRIBE", ""))
-      await node.ready({ subject: "load" })
-      const good = await follower(node, "")
       deaf.deafen()
       const payload = Buffer.alloc(100_000)
       const own = collect(node, "load")

@@ -1,0 +1,248 @@
+import type { Reader } from "../../core/varint.ts"
+import { QUEUE, readInterest, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
+import { ITSELF } from "./introspection.ts"
+import type { Incoming, NumberedSubject } from "./link/incoming.ts"
+import type { Link } from "./link/link.ts"
+import { readContent } from "./link/read.ts"
+import * as R from "./link/records.ts"
+import { type Parcel, writeNumbers, writeRecord } from "./link/write.ts"
+import { FabricMessage, type Origin } from "./message.ts"
+import type { Node } from "./node.ts"
+import { nameOf } from "./peers.ts"
+import { ownFailure } from "./requests/failures.ts"
+import { RequestMessage } from "./requests/request-message.ts"
+import type { Service } from "./requests/service.ts"
+import type { Subscription } from "./subscription.ts"
+import type { Worker } from "./tasks/worker.ts"
+import { isSubscription } from "./wishes.ts"
+
+const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
+const JSON_CODEC = 2
+
+/** Windows full of replies that a client may leave unread before its requests are passed over. */
+const OWED = 4
+
+/** What came from peers, record by record: read, checked, and given to whom it concerns. */
+export class Receiving {
+  private readonly node: Node
+
+  constructor(node: Node) {
+    this.node = node
+  }
+
+  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+    const { local } = this.node.topics
+    if (subject.generation !== local.generation) {
+      subject.wanted.length = 0
+      local.match(subject.subject, subject.wanted)
+      subject.generation = local.generation
+    }
+    const { wanted } = subject
+    if (wanted.length === 0) return
+    const message = new FabricMessage(subject.subject, from, codec, "", bytes, start, end, null, false)
+    if (this.node.schemas.size > 0 && !this.isValid(message)) return
+    for (let i = 0; i < wanted.length; i++) wanted[i].deliver(message, null)
+  }
+
+  record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {
+    switch (type) {
+      case R.PUBLISH_MORE:
+        this.publishedMore(link, from, codec, body, apart)
+        break
+      case R.REQUEST:
+        this.requested(link, from, codec, body, apart)
+        break
+      case R.REPLY: {
+        const { options, numbers, codecName, source, start, end, headers } = readContent(
+          body,
+          codec,
+          1,
+          false,
+          from.subjects,
+          apart,
+        )
+        const message = new FabricMessage("", from.origin, codec, codecName, source, start, end, headers, false)
+        this.node.requests.replied(numbers[0], options, message, link)
+        break
+      }
+      case R.TASK:
+        this.taskCame(link, from, codec, body, apart)
+        break
+      case R.TASK_RESULT: {
+        const { options, numbers, source, start, end } = readContent(body, codec, 2, false, from.subjects, apart)
+        this.node.tasks.result(link, numbers[0], options, numbers[1], source.subarray(start, end), link.name)
+        break
+      }
+      case R.CANCEL:
+        this.node.services.cancel(link, body.varint())
+        break
+      case R.CREDIT:
+        this.node.services.credit(link, body.varint(), body.varint())
+        break
+      case R.DONE: {
+        const interest = link.interests.get(body.varint())
+        if (interest !== undefined) interest.outstanding = Math.max(0, interest.outstanding - body.varint())
+        break
+      }
+      case R.INTEREST:
+        this.node.interestCame(link, readInterest(body))
+        break
+      case R.NO_INTEREST:
+        this.node.interestWent(link, body.varint())
+        break
+      case R.NOTICE:
+        this.noticed(link, from, body)
+        break
+      // Others are of later versions.
+    }
+  }
+
+  private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { options, targets, subject, codecName, headers, source, start, end } = readContent(
+      body,
+      codec,
+      0,
+      true,
+      from.subjects,
+      apart,
+    )
+    const message = new FabricMessage(
+      subject,
+      from.origin,
+      codec,
+      codecName,
+      source,
+      start,
+      end,
+      headers,
+      (options & R.KEPT) !== 0,
+    )
+    const valid = this.node.schemas.size === 0 || this.isValid(message)
+    if ((options & R.TARGETS_ONLY) === 0 && valid) {
+      const wanted: Subscription[] = []
+      this.node.topics.local.match(subject, wanted)
+      for (const subscription of wanted) subscription.deliver(message, null)
+    }
+    for (const id of targets) {
+      const interest = this.node.wishes.get(id)
+      // It has just ended: who published does not know yet, and counts on an answer.
+      if (interest === undefined || !isSubscription(interest) || !valid) writeNumbers(link.outgoing, R.DONE, [id, 1])
+      else (interest.owner as Subscription).deliver(message, link)
+    }
+  }
+
+  private isValid(message: FabricMessage): boolean {
+    try {
+      message.replace(this.node.schemas.check(message.subject, message.data))
+      return true
+    } catch (error) {
+      this.node.emitDrop("here", null, message.subject, "malformed", 1)
+      this.node.emit({ type: "error", subject: message.subject, error })
+      return false
+    }
+  }
+
+  private requested(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { numbers, subject, codecName, headers, source, start, end } = readContent(
+      body,
+      codec,
+      4,
+      true,
+      from.subjects,
+      apart,
+    )
+    const [id, target, timeout, credit] = numbers
+    if (target === ITSELF) {
+      const asked = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
+      this.node.introspection.asked(link, id, asked)
+      return
+    }
+    const interest = this.node.wishes.get(target)
+    if (interest?.spec.kind !== SERVE) {
+      const failure = ownFailure("ERR_NO_RESPONDERS", `the server of ${subject} has just ended`)
+      link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+      return
+    }
+    // A client that asks and does not read: what it is owed must not grow without a bound. It will find that nobody answers.
+    if (link.outgoing.bytes > OWED * this.node.settings.resumeBytes) {
+      ;(interest.owner as Service).refused++
+      this.node.emitDrop("here", link, subject, "full", 1)
+      return
+    }
+    const message = new RequestMessage(subject, from.origin, codec, codecName, source, start, end, headers, timeout)
+    if (this.node.schemas.size > 0) {
+      try {
+        message.replace(this.node.schemas.check(subject, message.data))
+      } catch (error) {
+        const failure = ownFailure("ERR_VALIDATION", (error as Error).message)
+        link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+        return
+      }
+    }
+    this.node.services.take(link, interest.owner as Service, id, message, credit)
+  }
+
+  private taskCame(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { numbers, subject, codecName, headers, source, start, end } = readContent(
+      body,
+      codec,
+      3,
+      true,
+      from.subjects,
+      apart,
+    )
+    const [id, target, deliveries] = numbers
+    const acknowledge = (failure: Buffer | null, load: number): void => {
+      if (link.ended) return
+      const parcel = failure === null ? NOTHING : { ...NOTHING, payload: failure, codec: JSON_CODEC }
+      writeRecord(link.outgoing, R.TASK_RESULT, failure === null ? 0 : R.FAILED, [id, load], null, parcel)
+    }
+    const interest = this.node.wishes.get(target)
+    if (interest?.spec.kind !== WORK) {
+      acknowledge(ownFailure("ERR_NO_RESPONDERS", "the worker has just ended"), 0)
+      return
+    }
+    const message = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
+    if (this.node.schemas.size > 0) {
+      try {
+        message.replace(this.node.schemas.check(subject, message.data))
+      } catch (error) {
+        acknowledge(ownFailure("ERR_VALIDATION", (error as Error).message), 0)
+        return
+      }
+    }
+    ;(interest.owner as Worker).take(message, deliveries, acknowledge)
+  }
+
+  private noticed(link: Link, from: Incoming, body: Reader): void {
+    const kind = body.varint()
+    if (kind === R.GAP) {
+      const fresh = body.varint() === 1
+      const missing = body.varint()
+      const messages = body.varint()
+      if (fresh) {
+        from.messages = messages
+        this.node.forgetInterests(link)
+        this.node.forgetWork(link)
+      }
+      if (missing > 0) this.node.emit({ type: "gap", peer: nameOf(link), missing })
+    } else if (kind === R.SYNC) writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, body.varint()])
+    else if (kind === R.SYNCED) this.node.synced(link, body.varint())
+    else if (kind === R.PAUSE || kind === R.RESUME) {
+      const interest = link.interests.get(body.varint())
+      if (interest === undefined) return
+      if (kind === R.PAUSE) interest.paused = true
+      else this.node.publishing.resumed(interest)
+    } else if (kind === R.LEAVING) {
+      link.leaving = true
+      this.node.wake()
+    } else if (kind === R.DROPPED) {
+      const interest = this.node.wishes.get(body.varint())
+      const count = body.varint()
+      if (interest === undefined) return
+      if (interest.spec.kind === SUBSCRIBE || interest.spec.kind === QUEUE)
+        (interest.owner as Subscription).droppedBefore += count
+      this.node.emitDrop("peer", link, interest.spec.pattern, "full", count)
+    }
+  }
+}
