@@ -15,7 +15,7 @@ const MAX_ALIASES = 4096
 /** Milliseconds that a newcomer is left to dial us before we dial it: two dials of one pair are a waste. */
 const COURTESY = 250
 /** Milliseconds that two newcomers who find each other leave to the one with the lower id, whose dial would win. */
-const HEAD_START = 40
+const HEAD_START = 15
 /**
  * Milliseconds after which a dial that has not succeeded no longer keeps the peer's own dial from being taken: both ends must judge
  * alike, also when they are so busy that a handshake takes seconds; so, as long as an attempt may take.

@@ -103,6 +103,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
         credit: (id, count) => this.services.credit(null, id, count),
       },
       this.settings.maxRequests,
+      this.settings.busyPoll,
     )
     this.tasks = new Tasks(
       {

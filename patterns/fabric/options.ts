@@ -58,6 +58,11 @@ export interface JoinOptions {
   remember?: number
   /** Milliseconds for requests that name no timeout. Default 5,000. */
   timeout?: number
+  /**
+   * Microseconds after a request in which the process looks for the answer instead of sleeping. Halves the time of a short
+   * round trip, and costs at most so much of the processor for each request. Default 100; 0 = it sleeps.
+   */
+  busyPoll?: number
   /** Messages that may wait in one subscription, unless it says otherwise. Default 16,384. */
   highWaterMark?: number
   /** Largest payload, in bytes. Default 16 MiB. */
@@ -81,6 +86,7 @@ export interface JoinOptions {
 
 export interface FabricSettings {
   readonly timeout: number
+  readonly busyPoll: number
   readonly highWaterMark: number
   readonly maxPayload: number
   readonly maxPeers: number
@@ -106,6 +112,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "resume",
   "remember",
   "timeout",
+  "busyPoll",
   "highWaterMark",
   "maxPayload",
   "maxPeers",
@@ -125,6 +132,8 @@ export function settingsOf(options: JoinOptions): FabricSettings {
   const common = defaultsOf(Socket.prototype) as unknown as LinkOptions
   return {
     timeout: whole("timeout", options.timeout, 5_000, 1),
+    // What a sleeping core of a virtual machine takes to wake, twice over.
+    busyPoll: whole("busyPoll", options.busyPoll, 100, 0, 1_000_000),
     highWaterMark: whole("highWaterMark", options.highWaterMark, 16_384, 1),
     maxPayload,
     maxPeers: whole("maxPeers", options.maxPeers, 1_024, 1),

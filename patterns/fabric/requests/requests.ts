@@ -1,3 +1,4 @@
+import { BusyPoll } from "../../../core/busy-poll.ts"
 import { Deadlines, type Limited } from "../../../core/deadlines.ts"
 import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
@@ -94,14 +95,17 @@ export class Call implements Limited {
 /** Requests of this node that are not answered. */
 export class Requests {
   private readonly pending: Slots<Call>
+  private readonly poll: BusyPoll
   private readonly host: RequestsHost
   private readonly limit: number
   private readonly limits = new Deadlines<Call>(call => this.cancel(call, timedOut(call.what, call.timeout)))
   private whenIdle: (() => void)[] = []
 
-  constructor(host: RequestsHost, limit: number) {
+  /** `busyPoll`: microseconds, see `JoinOptions`. */
+  constructor(host: RequestsHost, limit: number, busyPoll: number) {
     this.host = host
     this.limit = limit
+    this.poll = new BusyPoll(busyPoll, () => this.pending.length > 0)
     this.pending = new Slots(limit)
   }
 
@@ -184,7 +188,10 @@ export class Requests {
     const { member, topic, parcel, credit } = call
     call.sent = true
     if (member.link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
-    else member.link.write(REQUEST, 0, [call.id, member.spec.id, Math.ceil(timeout), credit], topic, parcel)
+    else {
+      member.link.write(REQUEST, 0, [call.id, member.spec.id, Math.ceil(timeout), credit], topic, parcel)
+      this.poll.start(performance.now())
+    }
   }
 
   /** A reply has come; one to a request that is over is ignored. `link`: from whom. */

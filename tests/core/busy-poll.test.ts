@@ -1,0 +1,78 @@
+import assert from "node:assert/strict"
+import { BusyPoll } from "../../core/busy-poll.ts"
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+describe("BusyPoll", () => {
+  /** How often it has looked; the time is what the test says. */
+  let looks: number
+  let now: number
+  const real = performance.now
+  const poll = (microseconds: number, wanted: () => boolean = () => true): BusyPoll =>
+    new BusyPoll(microseconds, () => {
+      looks++
+      return wanted()
+    })
+
+  beforeEach(() => {
+    looks = 0
+    // Earlier than the real time, so that nothing goes on when it is restored.
+    now = 0
+    performance.now = () => now
+  })
+  afterEach(() => {
+    performance.now = real
+  })
+
+  it("looks in each turn until its time is up", async () => {
+    poll(100).start(now)
+    await turn()
+    await turn()
+    await turn()
+    const before = looks
+    assert.ok(before >= 2)
+    now += 0.1
+    await turn()
+    await turn()
+    assert.ok(looks <= before + 1)
+    const after = looks
+    await turn()
+    assert.equal(looks, after)
+  })
+
+  it("stops when nothing is expected any more", async () => {
+    let wanted = true
+    poll(100, () => wanted).start(now)
+    await turn()
+    wanted = false
+    await turn()
+    const before = looks
+    await turn()
+    await turn()
+    assert.equal(looks, before)
+  })
+
+  it("goes on, in one loop, when started again; and begins anew after it stopped", async () => {
+    const one = poll(100)
+    one.start(now)
+    one.start(now)
+    now += 0.09
+    one.start(now)
+    now += 0.09
+    await turn()
+    assert.equal(looks, 1)
+    now += 1
+    await turn()
+    await turn()
+    const before = looks
+    one.start(now)
+    await turn()
+    assert.equal(looks, before + 1)
+  })
+
+  it("never looks when it shall not", async () => {
+    poll(0).start(now)
+    await turn()
+    assert.equal(looks, 0)
+  })
+})
