@@ -20,6 +20,7 @@ import { undecodable, unserialisable } from "./codecs/failure.ts"
 import { jsonCodec } from "./codecs/json.ts"
 import { MsgpackDecoder, MsgpackEncoder } from "./codecs/msgpack.ts"
 import { HeddleError } from "./errors.ts"
+import { viewOf } from "./view.ts"
 
 export interface Codec {
   /**
@@ -211,7 +212,7 @@ export class Codecs {
     // The usual ones need no view of their own.
     if (number === CODEC_MSGPACK_SHARED && link !== null) return link.decode(bytes, true, start, end)
     if (number === CODEC_MSGPACK) return (link ?? this.plainDecoder).decode(bytes, false, start, end)
-    return this.decode(number, bytes.subarray(start, end), name, link)
+    return this.decode(number, viewOf(bytes, start, end), name, link)
   }
 
   private decodeOwn(name: string, bytes: Buffer): unknown {

@@ -1,6 +1,7 @@
 import { CODEC_MSGPACK_SHARED, type Codecs } from "../../core/codec.ts"
 import { MsgpackDecoder } from "../../core/codecs/msgpack.ts"
 import { MessageHeaders } from "../../core/headers.ts"
+import { viewOf } from "../../core/view.ts"
 
 /** Who made a message, and how to read what it made. One per session of a link, and one for the node itself. */
 export class Origin {
@@ -85,9 +86,8 @@ export class FabricMessage<T = unknown> {
 
   /** The payload as it came: a view on a larger chunk. */
   get bytes(): Buffer {
-    return this.start === 0 && this.end === this.source.length
-      ? this.source
-      : this.source.subarray(this.start, this.end)
+    const { source, start, end } = this
+    return start === 0 && end === source.length ? source : viewOf(source, start, end)
   }
 
   /** Bytes of the payload. */

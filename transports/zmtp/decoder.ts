@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer"
 import type { Message } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { turnIsSpent } from "../../core/turn.ts"
+import { viewOf } from "../../core/view.ts"
 import { COMMAND, LONG, MORE } from "./frame.ts"
 
 /** What the decoder finds. */
@@ -28,10 +29,6 @@ const MAX_FRAMES = 64 * 1024
 const MAX_COMMAND = 128 * 1024
 
 const EMPTY = Buffer.alloc(0)
-/** Node's own view class: its constructor is what `subarray` spends most of its time around. */
-const View = (Buffer as unknown as { [Symbol.species]: BufferViewConstructor })[Symbol.species]
-type BufferViewConstructor = new (buffer: ArrayBufferLike, offset: number, length: number) => Buffer
-
 /** Bytes to messages. Bytes may come in any pieces; a message comes out whole or not at all. */
 export class Decoder {
   /** Set by the owner, also from within `message`: nothing more is delivered until it calls `go` again. */
@@ -116,7 +113,7 @@ export class Decoder {
         break
       }
       this.at = next
-      const frame = size === 0 ? EMPTY : new View(bytes.buffer, bytes.byteOffset + body, size)
+      const frame = size === 0 ? EMPTY : viewOf(bytes, body, next)
       if ((flags & (MORE | COMMAND)) === 0 && this.parts === null) sink.message([frame])
       else this.frame(flags, frame)
       if (turnIsSpent()) {
