@@ -52,6 +52,10 @@ type ProtocolCode =
   | "ERR_REMOTE"
   | "ERR_CODEC"
   | "ERR_FABRIC"
+  | "ERR_KAFKA"
+  | "ERR_SPOOL"
+  | "ERR_CONFIG"
+  | "ERR_MISSING_PACKAGE"
 
 export type ErrorCode = keyof typeof ERRNO | ProtocolCode
 

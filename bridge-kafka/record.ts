@@ -1,0 +1,17 @@
+import type { KafkaHeader } from "./driver.ts"
+
+/** What flows through the bridge, in both directions (REC-1). Parts that change one make a new one. */
+export interface BridgeRecord {
+  /** "" for a record of Kafka that has not been given one yet. */
+  readonly subject: string
+  /** "" before a route has chosen one. */
+  readonly topic: string
+  /** -1: by the key. */
+  readonly partition: number
+  readonly key: Buffer | null
+  /** null = tombstone. */
+  readonly value: Buffer | null
+  readonly headers: readonly KafkaHeader[]
+  /** Milliseconds since 1970. */
+  readonly timestamp: number
+}
