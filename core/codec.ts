@@ -47,6 +47,8 @@ export const CODEC_OWN = 15
 
 const NOTHING = Buffer.alloc(0)
 
+const CODEC_NAME = /^[\w.+/-]{1,64}$/
+
 export const bytesCodec: Codec = {
   name: "bytes",
   encode(value) {
@@ -64,6 +66,40 @@ export const stringCodec: Codec = {
     return Buffer.from(value)
   },
   decode: bytes => bytes.toString(),
+}
+
+const BUILT_IN: ReadonlyMap<string, number> = new Map([
+  ["bytes", CODEC_BYTES],
+  ["string", CODEC_STRING],
+  ["json", CODEC_JSON],
+  ["msgpack", CODEC_MSGPACK],
+  ["none", CODEC_NOTHING],
+])
+
+/**
+ * A payload that is encoded already: given to `publish`, `send` or `request` in the place of a value (without the option `codec`) it goes out
+ * as it is, and subscribers decode it by the codec named. For whoever passes messages on that others made. Nobody checks
+ * that the bytes are what the codec makes; schemas are checked by receivers only.
+ */
+export class EncodedPayload {
+  readonly bytes: Buffer
+  /** For the wire. */
+  readonly number: number
+  readonly name: string
+
+  /**
+   * `codec`: "bytes", "string", "json", "msgpack" (plain), "none" (`undefined`, no bytes), or the name of a user's codec, which this
+   * process need not have. Throws EINVAL for what cannot be a name.
+   */
+  constructor(bytes: Buffer, codec: string) {
+    const number = BUILT_IN.get(codec) ?? CODEC_OWN
+    if (number === CODEC_OWN && !CODEC_NAME.test(codec)) throw badName(codec)
+    if (number === CODEC_NOTHING && bytes.length > 0)
+      throw invalid(`A payload of ${bytes.length} bytes cannot have the codec "none", which stands for no bytes`)
+    this.bytes = bytes
+    this.number = number
+    this.name = number === CODEC_OWN ? codec : ""
+  }
 }
 
 /** The codecs that one fabric knows. `loadMsgpack()` (core/codecs/msgpack.ts) must have resolved before. */
@@ -150,9 +186,15 @@ export class Codecs {
     }
     if (codec !== undefined || typeof value !== "object") return null
     const bytes = asBytes(value)
-    if (bytes === null) return null
+    if (bytes === null) return value instanceof EncodedPayload ? this.encoded(value) : null
     this.number = CODEC_BYTES
     this.name = ""
+    return bytes
+  }
+
+  private encoded({ bytes, number, name }: EncodedPayload): Buffer {
+    this.number = number
+    this.name = name
     return bytes
   }
 
@@ -200,7 +242,12 @@ export class Codecs {
     }
   }
 
-  /** The same for a payload that lies in `bytes` from `start` to `end`. */
+  /** A payload that is readable alone, by the name of its codec as `FabricMessage.encoding` has it. Throws ERR_CODEC. */
+  decodeNamed(name: string, bytes: Buffer): unknown {
+    return this.decode(BUILT_IN.get(name) ?? CODEC_OWN, bytes, name)
+  }
+
+  /** As `decode`, for a payload that lies in `bytes` from `start` to `end`. */
   decodeAt(
     number: number,
     bytes: Buffer,
@@ -240,10 +287,13 @@ function asBytes(value: unknown): Buffer | null {
 }
 
 function checkCodec(codec: Codec): void {
-  if (typeof codec?.name !== "string" || !/^[\w.+/-]{1,64}$/.test(codec.name))
-    throw invalid(`A codec needs a name of 1 to 64 letters, digits and . _ + / -, not ${JSON.stringify(codec?.name)}`)
+  if (typeof codec?.name !== "string" || !CODEC_NAME.test(codec.name)) throw badName(codec?.name)
   if (typeof codec.encode !== "function" || typeof codec.decode !== "function")
     throw invalid(`The codec "${codec.name}" needs the methods encode and decode`)
+}
+
+function badName(name: unknown): HeddleError {
+  return invalid(`A codec needs a name of 1 to 64 letters, digits and . _ + / -, not ${JSON.stringify(name)}`)
 }
 
 function invalid(text: string): HeddleError {

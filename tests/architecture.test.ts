@@ -33,7 +33,11 @@ const EXCEPTIONS: Record<string, readonly string[]> = {
   // Which host and process this is.
   "patterns/fabric/whereabouts.ts": ["node:"],
   // The only door to the Kafka client.
-  "bridge-kafka/driver.ts": ["package"],
+  "bridge-kafka/platformatic/": ["package"],
+  // Formats of payloads are their libraries, loaded when a route asks for one.
+  "bridge-kafka/converters/avro.ts": ["package"],
+  "bridge-kafka/converters/json-schema.ts": ["package"],
+  "bridge-kafka/converters/protobuf.ts": ["package"],
 }
 
 /** What a file may import besides, by its own name or its folder's. */

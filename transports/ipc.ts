@@ -28,7 +28,7 @@ export class IpcTransport implements Transport {
   /** `*` = a new path in the temporary folder. A stale file of a dead process is replaced; a living listener is EADDRINUSE. */
   async listen(endpoint: Endpoint, local: Handshake, sink: ListenerSink): Promise<Listener> {
     const wildcard = endpoint.address === "*"
-    const folder = wildcard ? fs.mkdtempSync(path.join(os.tmpdir(), "heddle-")) : ""
+    const folder = wildcard ? makeTemporary() : ""
     const name = wildcard ? path.join(folder, "socket") : endpoint.address
     const file = socketPath(name, endpoint)
     if (!wildcard && !name.startsWith("@")) {
@@ -45,17 +45,22 @@ export class IpcTransport implements Transport {
       await removeStale(file, endpoint)
     }
     const href = wildcard ? `ipc://${name}` : endpoint.href
-    const listener = await StreamListener.listen({ path: file }, endpoint.href, local, sink, {
-      endpoint: () => href,
-      addressOf: () => href,
-      admits: () => true,
-    })
-    return {
-      endpoint: href,
-      close: async () => {
-        await listener.close()
-        if (wildcard) fs.rmSync(folder, { recursive: true, force: true })
-      },
+    try {
+      const listener = await StreamListener.listen({ path: file }, endpoint.href, local, sink, {
+        endpoint: () => href,
+        addressOf: () => href,
+        admits: () => true,
+      })
+      return {
+        endpoint: href,
+        close: async () => {
+          await listener.close()
+          if (wildcard) removeTemporary(folder)
+        },
+      }
+    } catch (error) {
+      if (wildcard) removeTemporary(folder)
+      throw error
     }
   }
 
@@ -66,6 +71,32 @@ export class IpcTransport implements Transport {
     reached?: (address: string) => void,
   ): Promise<Connection> {
     return dialStream({ path: socketPath(endpoint.address, endpoint) }, endpoint.href, local, signal, reached)
+  }
+}
+
+/** Folders of `ipc://*` that still stand; a process that ends without a `close` removes them all the same. */
+const temporary = new Set<string>()
+
+function makeTemporary(): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-"))
+  if (temporary.size === 0) process.on("exit", removeAll)
+  temporary.add(folder)
+  return folder
+}
+
+function removeTemporary(folder: string): void {
+  fs.rmSync(folder, { recursive: true, force: true })
+  temporary.delete(folder)
+  if (temporary.size === 0) process.off("exit", removeAll)
+}
+
+function removeAll(): void {
+  for (const folder of temporary) {
+    try {
+      fs.rmSync(folder, { recursive: true, force: true })
+    } catch {
+      // Nobody is left who could be told.
+    }
   }
 }
 

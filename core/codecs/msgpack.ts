@@ -13,6 +13,7 @@ import { Buffer } from "node:buffer"
 import { HeddleError } from "../errors.ts"
 import { undecodable, unserialisable } from "./failure.ts"
 import { checkMsgpack, MAX_DEPTH } from "./msgpack-check.ts"
+import { type PlainStructure, plainMsgpack, plainStructure } from "./msgpack-plain.ts"
 import { decodeStructures, encodeStructures, MAX_STRUCTURES, MAX_STRUCTURES_SIZE, structureSize } from "./structures.ts"
 
 type Library = typeof import("msgpackr/pack")
@@ -173,6 +174,8 @@ export interface MsgpackDecoderOptions {
 export class MsgpackDecoder {
   private readonly structures: (string[] & { isShared?: boolean; highByte?: number })[] & { sharedLength?: number } = []
   private readonly keys: number[] = []
+  /** Made when somebody first asks for plain MessagePack. */
+  private readonly plain: PlainStructure[] = []
   private readonly withStructures: Unpacker
   private readonly withoutStructures: Unpacker
   private structuresSize = 0
@@ -212,6 +215,21 @@ export class MsgpackDecoder {
       region.start = start
       region.end = end
       return (shared ? this.withStructures : this.withoutStructures).unpack(bytes, region)
+    } catch (error) {
+      throw undecodable("msgpack", error instanceof Error ? error.message : String(error), error)
+    }
+  }
+
+  /**
+   * The same payload as plain MessagePack, which needs no structures: `undefined` is nil there. A view of `bytes` where nothing
+   * had to change. Throws ERR_CODEC, also when it would exceed 64 MiB.
+   */
+  toPlain(bytes: Buffer, start = 0, end: number = bytes.length): Buffer {
+    try {
+      checkMsgpack(bytes, this.keys, start, end)
+      while (this.plain.length < this.structures.length)
+        this.plain.push(plainStructure(this.structures[this.plain.length]))
+      return plainMsgpack(bytes, this.plain, start, end)
     } catch (error) {
       throw undecodable("msgpack", error instanceof Error ? error.message : String(error), error)
     }

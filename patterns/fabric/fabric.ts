@@ -74,6 +74,11 @@ export interface WorkOptions {
 export interface PushOptions extends PublishOptions {
   /** Times that a task is given to a worker before it counts as failed. Default 5. */
   maxDeliveries?: number
+  /**
+   * Milliseconds, half of them by chance, until a task whose handler failed is given to a worker again. Doubles with each failure, up to 30 seconds.
+   * Default 100; 0 = at once, each time. What a worker had that is gone goes to another at once.
+   */
+  retryDelay?: number
   /** Milliseconds to wait for room among the tasks that are not done. Default: as long as it takes. */
   timeout?: number
   signal?: AbortSignal
@@ -384,11 +389,14 @@ export class Fabric<S extends object = Subjects> {
     const { tasks, topics } = this.node
     topics.of(subject)
     const parcel = this.parcel(subject, data, options)
-    const deliveries = whole("maxDeliveries", options.maxDeliveries, 5, 1)
-    const first = tasks.tryPush(subject, parcel, deliveries)
+    const retries = {
+      most: whole("maxDeliveries", options.maxDeliveries, 5, 1),
+      delay: whole("retryDelay", options.retryDelay, 100, 0),
+    }
+    const first = tasks.tryPush(subject, parcel, retries)
     if (first !== null) return first
     return this.waitFor(`push to ${subject}`, options, again => {
-      const task = tasks.tryPush(subject, parcel, deliveries)
+      const task = tasks.tryPush(subject, parcel, retries)
       return task ?? tasks.whenRoom({ go: again, fail: again })
     })
   }
@@ -469,13 +477,15 @@ export class Fabric<S extends object = Subjects> {
 
   /**
    * Resolves when nothing waits for room on a link any more, and all nodes that are linked now have taken what was published,
-   * requested and pushed here until then.
+   * requested and pushed here until then. A subscriber with the policy "block" that stands still holds it up, as long as it takes, or
+   * `timeout` milliseconds, after which it rejects with ETIMEDOUT; what was published stays queued. Throws EINVAL.
    */
-  async flush(): Promise<void> {
+  async flush({ timeout }: { timeout?: number } = {}): Promise<void> {
     this.mustBeOpen()
+    const limit = timeout === undefined ? undefined : whole("timeout", timeout, 0, 0)
     hold()
     try {
-      await this.node.flush()
+      await this.node.flush(limit)
     } finally {
       release()
     }

@@ -124,10 +124,10 @@ export class Membership {
   }
 
   /**
-   * A link stands, this is what its hello said. False = not to be kept: the hello makes no sense, that node has left, or
-   * there are too many.
+   * A link stands, this is what its hello said. `dialled`: by this node, which then asks the other one whom it knows. False = not to
+   * be kept: the hello makes no sense, that node has left, or there are too many.
    */
-  linkUp(info: MemberInfo, incarnation: number, now: number): boolean {
+  linkUp(info: MemberInfo, incarnation: number, dialled: boolean, now: number): boolean {
     if (this.leaving || info.node === this.self.info.node || flawOf(info) !== null) return false
     if (!isIncarnation(incarnation)) return false
     const known = this.roster.get(info.node)
@@ -142,7 +142,8 @@ export class Membership {
       // It introduces itself to all whom we name to it. A few are told besides, in case it cannot reach them; later, with
       // all others who come at this time: when a mesh forms, everybody meets everybody.
       this.gossip.rumours.add(info.node, false, this.soon(now), null)
-      this.gossip.sendAll(info.node, true)
+      // One side asks: both would read what they know. Who comes into a mesh dials all of it at once.
+      if (dialled) this.gossip.ask(info.node, now)
     } else {
       if (overrides(alive, known) && this.change(known, alive, now)) this.gossip.rumours.add(info.node, true, now, null)
       // If it is thought dead or suspect, it has to object itself: others think so too.
@@ -212,7 +213,8 @@ export class Membership {
       if (member !== undefined) this.prober.run(from, read.s, member, now)
     } else {
       this.learn(from, read.u, now)
-      if (read.d !== undefined && read.d !== this.roster.digest) this.gossip.sendAll(from, false)
+      // Who asks and says nothing is new here, and may know others that we do not; with a whole list it has told us.
+      if (read.d !== undefined && read.d !== this.roster.digest) this.gossip.sendAll(from, read.u.length === 0)
     }
     this.gossip.flush(now)
     return true

@@ -34,6 +34,8 @@ export interface MeshHost {
   /** The link with a peer, made when it is new; null when there are too many. */
   linkFor(info: Introduction, stream: string): Link | null
   linkOf(node: string): Link | undefined
+  /** It broke the protocol not long ago, and is not to be dialled. */
+  shuns(node: string): boolean
   /** A handshake with a node is done. */
   connected(link: Link, connection: Connection, info: Introduction, dialled: boolean): void
   /** A peer that we had answered did not come: the link has no connection, or never had one. */
@@ -99,14 +101,16 @@ export class Mesh {
     const { node = null, endpoints } = candidate
     if (node !== null) {
       const link = this.host.linkOf(node)
-      if (link?.up === true) return DONE
+      if (link?.up === true || this.host.shuns(node)) return DONE
       if (link !== undefined) return this.dial(node, node, endpoints, true, 0)
       if (!early) return this.dial(node, node, endpoints, false, COURTESY)
-      return this.dial(node, node, endpoints, false, this.host.self.node < node ? 0 : HEAD_START, true)
+      const first = candidate.established === true || this.host.self.node < node
+      return this.dial(node, node, endpoints, false, first ? 0 : HEAD_START, true)
     }
     const waits = endpoints.map(endpoint => {
       const known = this.aliases.get(endpoint)
-      if (known === this.host.self.node || (known !== undefined && this.host.linkOf(known)?.up === true)) return DONE
+      if (known === this.host.self.node) return DONE
+      if (known !== undefined && (this.host.linkOf(known)?.up === true || this.host.shuns(known))) return DONE
       return this.dial(endpoint, known ?? null, [endpoint], false, 0)
     })
     return Promise.all(waits).then(() => {})

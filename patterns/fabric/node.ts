@@ -10,6 +10,7 @@ import type { FabricEvent } from "./events.ts"
 import type { ClientName, ForeignClients } from "./foreign/clients.ts"
 import { Interest, type InterestSpec, SERVE, WORK, writeInterest } from "./interest.ts"
 import { Introspection } from "./introspection.ts"
+import { Late } from "./late.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
 import type { Link, Waiting } from "./link/link.ts"
 import * as R from "./link/records.ts"
@@ -169,10 +170,23 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     return this.nextReady
   }
 
-  /** `sync`, once nothing waits for room any more. */
-  async flush(): Promise<void> {
-    while (this.publishing.waits) await new Promise<void>(resolve => this.publishing.whenRoom(resolve))
-    await this.sync()
+  /** `sync`, once nothing waits for room any more. Rejects with ETIMEDOUT after `timeout` milliseconds. */
+  async flush(timeout?: number): Promise<void> {
+    const late = new Late(timeout, () => {
+      const waiting = this.peers.up().filter(link => link.backlog.length > 0 || link.outgoing.bytes > 0)
+      const names = waiting.map(link => link.name).slice(0, 5)
+      return `flush: not everything was taken within ${timeout} ms; ${names.length > 0 ? `${names.join(", ")} may be slow` : "a subscriber may be slow"}`
+    })
+    try {
+      while (this.publishing.waits) await late.or(again => this.publishing.whenRoom(again))
+      const synced = this.sync()
+      await late.or(again => {
+        void synced.then(again)
+        return () => {}
+      })
+    } finally {
+      late.end()
+    }
   }
 
   /** Resolves when all nodes that are linked now have read all that was said to them until now. */
@@ -302,6 +316,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.emit({ type: "error", subject: subscription.pattern, error })
   }
 
+  hold(call: ServerCall): void {
+    this.services.hold(call)
+  }
+
   over(call: ServerCall): void {
     this.services.over(call)
   }
@@ -412,8 +430,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.foreignClients?.take(connection)
   }
 
-  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
-    this.receiving.published(from, subject, codec, bytes, start, end)
+  published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+    this.receiving.published(subject, codec, bytes, start, end)
   }
 
   record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {

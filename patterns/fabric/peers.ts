@@ -2,6 +2,7 @@ import type { Codecs } from "../../core/codec.ts"
 import type { Context } from "../../core/context.ts"
 import type { Connection, PeerHello, SocketType } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
+import { Breakers } from "./breakers.ts"
 import type { Candidate, Discovery } from "./discovery/discovery.ts"
 import type { FabricEvent } from "./events.ts"
 import { Acknowledgements } from "./link/acknowledgements.ts"
@@ -58,6 +59,7 @@ export class Peers {
   private timer: NodeJS.Timeout | undefined
   private timerAt = Number.POSITIVE_INFINITY
   private readonly acks = new Acknowledgements()
+  private readonly breakers = new Breakers()
   private early = true
   private closed = false
   private readonly firstDials: Promise<void>[] = []
@@ -82,6 +84,7 @@ export class Peers {
         introduce: () => this.introduce(),
         linkFor: (info, stream) => this.linkFor(info, stream),
         linkOf: id => this.links.get(id),
+        shuns: id => this.breakers.shuns(id, performance.now()),
         connected: (link, connection, info, dialled) => this.connected(link, connection, info, dialled),
         abandoned: link => {
           if (link.connections === 0) this.end(link)
@@ -131,6 +134,7 @@ export class Peers {
         if (this.early) this.firstDials.push(dialled)
       },
       lost: (id: string): void => this.discoveryLost(id),
+      linked: (id: string): boolean => this.links.get(id)?.up === true,
       warn: (error: HeddleError): void => this.host.emit({ type: "warning", error }),
     }
     this.schedule()
@@ -211,6 +215,7 @@ export class Peers {
   /** The peer broke the protocol: it is cut off, and what it wanted is forgotten. */
   breach(link: Link, cause: HeddleError): void {
     this.refused++
+    this.breakers.note(link.node, performance.now())
     const error = new HeddleError(
       "ERR_FABRIC",
       `The peer ${link.name} broke the protocol and was cut off: ${cause.message}`,
@@ -258,8 +263,7 @@ export class Peers {
     if (this.closed || this.links.size >= this.settings.maxPeers) return null
     const distance = info.process === processToken ? SAME_PROCESS : info.host === this.self.host ? SAME_HOST : NETWORK
     const owner: LinkOwner = {
-      published: (from, subject, codec, bytes, start, end) =>
-        this.host.published(from, subject, codec, bytes, start, end),
+      published: (subject, codec, bytes, start, end) => this.host.published(subject, codec, bytes, start, end),
       record: (link, from, type, codec, body, apart) => this.host.record(link, from, type, codec, body, apart),
       members: (link, text) => this.members(link, text),
       connectionLost: (link, reason) => this.connectionLost(link, reason),
@@ -279,7 +283,7 @@ export class Peers {
     clearTimeout(this.windows.get(link))
     this.windows.delete(link)
     const { freshIn, freshOut } = link.connect(connection, info, dialled)
-    if (!this.membership.linkUp(info, info.incarnation, now)) {
+    if (!this.membership.linkUp(info, info.incarnation, dialled, now)) {
       this.end(link)
       return
     }
@@ -390,9 +394,13 @@ export class Peers {
     if (at === Number.POSITIVE_INFINITY) return
     this.timer = setTimeout(
       () => {
-        this.timerAt = Number.POSITIVE_INFINITY
-        this.membership.tick(performance.now())
-        this.schedule()
+        // Behind what has arrived: a process that is busy must not take those for silent whose answers it has not read.
+        setImmediate(() => {
+          this.timerAt = Number.POSITIVE_INFINITY
+          if (this.closed) return
+          this.membership.tick(performance.now())
+          this.schedule()
+        })
       },
       Math.max(0, at - now),
     )

@@ -8,7 +8,7 @@ import { type Interest, type InterestLane, QUEUE } from "./interest.ts"
 import type { Link, Waiting } from "./link/link.ts"
 import { DROPPED, HISTORY_END, KEPT, NOTICE, TARGETS, TARGETS_ONLY } from "./link/records.ts"
 import { encodeHeaders, type Parcel, writeNumbers } from "./link/write.ts"
-import { FabricMessage, type Origin } from "./message.ts"
+import { Envelope, extraOf, FabricMessage, type Origin } from "./message.ts"
 import type { Schemas } from "./schemas.ts"
 import type { Subscription } from "./subscription.ts"
 import { NOBODY, type PublishResult, type Topic, Topics } from "./topics.ts"
@@ -209,7 +209,8 @@ export class Publishing {
   }
 
   messageOf(subject: string, { payload, codec, codecName, headers }: Parcel, kept: boolean): FabricMessage {
-    return new FabricMessage(subject, this.origin, codec, codecName, payload, 0, payload.length, headers, kept)
+    const envelope = new Envelope(subject, this.origin)
+    return new FabricMessage(envelope, codec, payload, 0, payload.length, extraOf(codecName, headers, kept))
   }
 
   wake(): void {

@@ -6,7 +6,7 @@ import type { Link } from "./link/link.ts"
 import { readContent } from "./link/read.ts"
 import * as R from "./link/records.ts"
 import { type Parcel, writeNumbers, writeRecord } from "./link/write.ts"
-import { FabricMessage, type Origin } from "./message.ts"
+import { extraOf, FabricMessage } from "./message.ts"
 import type { Node } from "./node.ts"
 import { nameOf } from "./peers.ts"
 import { ownFailure } from "./requests/failures.ts"
@@ -30,7 +30,7 @@ export class Receiving {
     this.node = node
   }
 
-  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+  published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
     const { local } = this.node.topics
     if (subject.generation !== local.generation) {
       subject.wanted.length = 0
@@ -39,7 +39,7 @@ export class Receiving {
     }
     const { wanted } = subject
     if (wanted.length === 0) return
-    const message = new FabricMessage(subject.subject, from, codec, "", bytes, start, end, null, false)
+    const message = new FabricMessage(subject, codec, bytes, start, end, null)
     if (this.node.schemas.size > 0 && !this.isValid(message)) return
     for (let i = 0; i < wanted.length; i++) wanted[i].deliver(message, null)
   }
@@ -53,15 +53,15 @@ export class Receiving {
         this.requested(link, from, codec, body, apart)
         break
       case R.REPLY: {
-        const { options, numbers, codecName, source, start, end, headers } = readContent(
+        const { options, numbers, envelope, codecName, source, start, end, headers } = readContent(
           body,
           codec,
           1,
           false,
-          from.subjects,
+          from,
           apart,
         )
-        const message = new FabricMessage("", from.origin, codec, codecName, source, start, end, headers, false)
+        const message = new FabricMessage(envelope, codec, source, start, end, extraOf(codecName, headers))
         this.node.requests.replied(numbers[0], options, message, link)
         break
       }
@@ -69,7 +69,7 @@ export class Receiving {
         this.taskCame(link, from, codec, body, apart)
         break
       case R.TASK_RESULT: {
-        const { options, numbers, source, start, end } = readContent(body, codec, 2, false, from.subjects, apart)
+        const { options, numbers, source, start, end } = readContent(body, codec, 2, false, from, apart)
         this.node.tasks.result(link, numbers[0], options, numbers[1], source.subarray(start, end), link.name)
         break
       }
@@ -98,25 +98,17 @@ export class Receiving {
   }
 
   private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { options, targets, subject, codecName, headers, source, start, end } = readContent(
+    const { options, targets, envelope, codecName, headers, source, start, end } = readContent(
       body,
       codec,
       0,
       true,
-      from.subjects,
+      from,
       apart,
     )
-    const message = new FabricMessage(
-      subject,
-      from.origin,
-      codec,
-      codecName,
-      source,
-      start,
-      end,
-      headers,
-      (options & R.KEPT) !== 0,
-    )
+    const { subject } = envelope
+    const extra = extraOf(codecName, headers, (options & R.KEPT) !== 0)
+    const message = new FabricMessage(envelope, codec, source, start, end, extra)
     const valid = this.node.schemas.size === 0 || this.isValid(message)
     if ((options & R.TARGETS_ONLY) === 0 && valid) {
       const wanted: Subscription[] = []
@@ -143,17 +135,15 @@ export class Receiving {
   }
 
   private requested(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { numbers, subject, codecName, headers, source, start, end } = readContent(
-      body,
-      codec,
-      4,
-      true,
-      from.subjects,
-      apart,
-    )
-    const [id, target, timeout, credit] = numbers
+    const { numbers, envelope, codecName, headers, source, start, end } = readContent(body, codec, 4, true, from, apart)
+    const id = numbers[0]
+    const target = numbers[1]
+    const timeout = numbers[2]
+    const credit = numbers[3]
+    const { subject } = envelope
+    const extra = extraOf(codecName, headers)
     if (target === ITSELF) {
-      const asked = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
+      const asked = new FabricMessage(envelope, codec, source, start, end, extra)
       this.node.introspection.asked(link, id, asked)
       return
     }
@@ -169,10 +159,10 @@ export class Receiving {
       this.node.emitDrop("here", link, subject, "full", 1)
       return
     }
-    const message = new RequestMessage(subject, from.origin, codec, codecName, source, start, end, headers, timeout)
+    const message = new RequestMessage(envelope, codec, source, start, end, extra, timeout)
     if (this.node.schemas.size > 0) {
       try {
-        message.replace(this.node.schemas.check(subject, message.data))
+        message.replace(this.node.schemas.check(message.subject, message.data))
       } catch (error) {
         const failure = ownFailure("ERR_VALIDATION", (error as Error).message)
         link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
@@ -183,15 +173,10 @@ export class Receiving {
   }
 
   private taskCame(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { numbers, subject, codecName, headers, source, start, end } = readContent(
-      body,
-      codec,
-      3,
-      true,
-      from.subjects,
-      apart,
-    )
-    const [id, target, deliveries] = numbers
+    const { numbers, envelope, codecName, headers, source, start, end } = readContent(body, codec, 3, true, from, apart)
+    const id = numbers[0]
+    const target = numbers[1]
+    const deliveries = numbers[2]
     const acknowledge = (failure: Buffer | null, load: number): void => {
       if (link.ended) return
       const parcel = failure === null ? NOTHING : { ...NOTHING, payload: failure, codec: JSON_CODEC }
@@ -202,10 +187,10 @@ export class Receiving {
       acknowledge(ownFailure("ERR_NO_RESPONDERS", "the worker has just ended"), 0)
       return
     }
-    const message = new FabricMessage(subject, from.origin, codec, codecName, source, start, end, headers, false)
+    const message = new FabricMessage(envelope, codec, source, start, end, extraOf(codecName, headers))
     if (this.node.schemas.size > 0) {
       try {
-        message.replace(this.node.schemas.check(subject, message.data))
+        message.replace(this.node.schemas.check(message.subject, message.data))
       } catch (error) {
         acknowledge(ownFailure("ERR_VALIDATION", (error as Error).message), 0)
         return

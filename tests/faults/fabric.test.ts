@@ -124,6 +124,36 @@ describe("Faults of the fabric, with processes of their own", () => {
         assert.equal((await fabric.request("id", 2)).data, other.child.pid)
       })
 
+      it("a server that counts as dead is not asked: requests fail at once, or another answers; it is asked again when it is back", async () => {
+        const [fabric, child] = await open()
+        const quick = "membership: { period: 200, probeTimeout: 100, suspicionTimeout: 300 }"
+        const observer = using(
+          await join("shop", {
+            name: "observer",
+            membership: { period: 200, probeTimeout: 100, suspicionTimeout: 300 },
+            ...(await likeChild(way, fabric)),
+          }),
+        )
+        const silent = program(`${child}, ${quick}`, `fabric.serve("id", () => process.pid)`)
+        const other = program(child, `fabric.subscribe("go", () => { fabric.serve("id", () => process.pid) })`)
+        await Promise.all([silent.says(/ready/), other.says(/ready/)])
+        await observer.ready({ subject: "go", subscribers: 1 })
+        await observer.ready({ subject: "id", servers: 1 })
+        const left: string[] = []
+        observer.events.on("leave", ({ peer, why }) => void left.push(`${peer.name} ${why}`))
+        silent.signal("SIGSTOP")
+        await until(() => left.length > 0)
+        assert.deepEqual(left, ["child dead"])
+        await assert.rejects(observer.request("id", null, { timeout: 3_600_000 }), { code: "ERR_NO_RESPONDERS" })
+        observer.publish("go", null)
+        await observer.ready({ subject: "id", servers: 1 })
+        for (let i = 0; i < 10; i++) assert.equal((await observer.request("id", null)).data, other.child.pid)
+        silent.signal("SIGCONT")
+        await observer.ready({ subject: "id", servers: 2 })
+        const answered = new Set<unknown>()
+        while (answered.size < 2) answered.add((await observer.request("id", null)).data)
+      })
+
       it("killed members of a queue group give their share to the others at once", async () => {
         const [fabric, child] = await open()
         const take = `let count = 0; fabric.subscribe("q", () => { if (++count % 100 === 0) say("got " + count) }, { queue: "g" })`
@@ -139,10 +169,13 @@ describe("Faults of the fabric, with processes of their own", () => {
         await survivor.says(/got 1400/)
       })
 
-      const stop = async (milliseconds: number, membership: string): Promise<void> => {
+      /** A subscriber that is stopped for so long gets everything, once and in order. Gives what the publisher saw of it meanwhile. */
+      const stop = async (milliseconds: number): Promise<string[]> => {
         const [fabric, child] = await open()
+        const seen: string[] = []
+        for (const type of ["suspect", "leave"] as const) fabric.events.on(type, event => void seen.push(event.type))
         const stopped = program(
-          `${child}, membership: ${membership}`,
+          child,
           `let next = 0
           fabric.events.on("gap", () => say("gap"))
           fabric.subscribe("n", m => {
@@ -169,12 +202,21 @@ describe("Faults of the fabric, with processes of their own", () => {
         send(1_000)
         await stopped.says(new RegExp(`got ${sent}\\b`))
         assert.doesNotMatch(stopped.output, /WRONG|gap/)
+        assert.equal(fabric.stats().peers[0].dropped, 0)
+        return seen
       }
 
-      it("a stopped process (SIGSTOP) goes on where it stood, in order", () => stop(600, "{}"))
+      // The whole of the five seconds once in each run, over TCP.
+      const short = LONG_RUN || way === "tcp" ? 5_000 : 600
+      it("a stopped process (SIGSTOP) goes on where it stood, in order", async () => {
+        assert.ok(!(await stop(short)).includes("leave"))
+      })
 
       if (LONG_RUN)
-        it("a process that is stopped until it counts as dead goes on where it stood", () => stop(8_000, "{}"))
+        it("a process that is stopped until it counts as dead goes on where it stood", async () => {
+          // A period, a probe that is not answered, five seconds as a suspect.
+          assert.ok((await stop(12_000)).includes("leave"))
+        })
     })
   }
 

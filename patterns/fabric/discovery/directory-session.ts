@@ -18,6 +18,15 @@ const UNWATCHED = 1_000
 const LOOKS_A_PROBE = 12
 /** Files are read and sockets probed so many at a time. */
 const AT_ONCE = 16
+/**
+ * Milliseconds after which changes are looked at: who comes in dials us at once, and is linked by then; many who come together are
+ * one look.
+ */
+const GLANCE = 100
+/** Milliseconds after which a node dials newcomers no more in the same moment as they dial it: `join` looks around for at most so long. */
+const ESTABLISHED = 5_000
+/** Milliseconds within which a folder may change twice and show the same time: some file systems count whole seconds. */
+const GRAIN = 2_000
 /** File names looked at in one go for each node that may be known: three files a node, and some that are not ours. */
 const NAMES_A_NODE = 4
 /** Malformed announcements that are remembered, to warn of each once. */
@@ -53,6 +62,10 @@ export class DirectorySession implements Session {
   /** Nodes whose announcement appeared or went. */
   private changed = new Set<string>()
   private folder = ""
+  /** What the folder held when it was last changed at that time; not a number when it may have changed since in the same moment. */
+  private files = new Set<string>()
+  private filesOf = Number.NaN
+  private glancing: NodeJS.Timeout | undefined
   private announced = false
   private stopped = false
   private full = false
@@ -80,6 +93,7 @@ export class DirectorySession implements Session {
 
   async end(): Promise<void> {
     this.stopped = true
+    clearTimeout(this.glancing)
     await this.beginning.catch(() => {})
     this.watcher?.close()
     await this.repeat.stop()
@@ -161,7 +175,9 @@ export class DirectorySession implements Session {
     const node = nodeOf(file)
     if (node === null || !file.endsWith(SUFFIXES.announcement)) return
     this.changed.add(node)
-    if (this.changed.size === 1) void this.inTurn(() => this.glance())
+    if (this.changed.size > 1) return
+    this.glancing = setTimeout(() => void this.inTurn(() => this.glance()), GLANCE)
+    this.glancing.unref()
   }
 
   private inTurn(look: () => Promise<void>): Promise<void> {
@@ -188,7 +204,8 @@ export class DirectorySession implements Session {
     await this.each(changed, async node => {
       if (node === this.self.node) {
         if (!fs.existsSync(this.file(SUFFIXES.announcement))) await this.announce()
-      } else if (!this.known.has(node)) await this.meet(node, true)
+      } else if (this.host.linked?.(node) === true) return
+      else if (!this.known.has(node)) await this.meet(node, true)
       else if (!fs.existsSync(path.join(this.folder, node + SUFFIXES.announcement))) await this.miss(node)
     })
   }
@@ -199,6 +216,7 @@ export class DirectorySession implements Session {
     if (!files.has(this.file(SUFFIXES.announcement))) await this.announce()
     const nodes = new Set([...files].map(file => nodeOf(path.basename(file)) ?? this.self.node))
     nodes.delete(this.self.node)
+    for (const node of nodes) if (this.host.linked?.(node) === true) nodes.delete(node)
     const orphans = new Set<string>()
     await this.each(nodes, async node => {
       if (!files.has(path.join(this.folder, node + SUFFIXES.announcement))) {
@@ -209,13 +227,15 @@ export class DirectorySession implements Session {
     })
     this.orphans = orphans
     await this.each(
-      [...this.known.keys()].filter(node => !nodes.has(node)),
+      [...this.known.keys()].filter(node => !nodes.has(node) && this.host.linked?.(node) !== true),
       node => this.miss(node),
     )
   }
 
   /** The files there, by their paths; not more than belong to the nodes that may be known. */
   private async list(): Promise<Set<string>> {
+    const { mtimeMs } = await fs.promises.stat(this.folder)
+    if (mtimeMs === this.filesOf) return this.files
     const files = new Set<string>()
     for await (const { name } of await fs.promises.opendir(this.folder)) {
       files.add(path.join(this.folder, name))
@@ -224,6 +244,8 @@ export class DirectorySession implements Session {
         break
       }
     }
+    this.files = files
+    this.filesOf = Math.abs(Date.now() - mtimeMs) > GRAIN ? mtimeMs : Number.NaN
     return files
   }
 
@@ -245,7 +267,7 @@ export class DirectorySession implements Session {
     const entry = await readEntry(this.folder, node, this.self.fabric)
     if (entry === "gone") return
     if (entry instanceof Error) return this.ignore(node, entry)
-    const { endpoints, pid } = entry
+    const { endpoints, pid, age } = entry
     const seen = processSeen(pid)
     if (!fresh && !seen && (await probe(this.folder, node)) !== "listens") {
       await removeEntry(this.folder, node)
@@ -255,7 +277,7 @@ export class DirectorySession implements Session {
     if (this.known.size >= this.settings.limit) return this.overfull()
     // Spread, so that not all nodes are connected to in the same look.
     this.known.set(node, { endpoints, pid, seen, looks: 1 + Math.floor(Math.random() * LOOKS_A_PROBE) })
-    if (!this.stopped) this.host.found({ endpoints, node })
+    if (!this.stopped) this.host.found({ endpoints, node, ...(age > ESTABLISHED && { established: true }) })
   }
 
   private async ignore(node: string, cause: Error): Promise<void> {

@@ -13,6 +13,8 @@ export interface Announcement {
 export interface Candidate {
   readonly endpoints: readonly string[]
   readonly node?: string
+  /** It has been there for a while: it is not looking for us in this moment. */
+  readonly established?: boolean
 }
 
 /** The node that looks for others: what a source tells it. */
@@ -23,6 +25,8 @@ export interface DiscoveryHost {
   found(candidate: Candidate): void
   /** The source knows that the node is gone for good (its file was removed, it said goodbye). */
   lost(node: string): void
+  /** There is a link to this node: whoever looks after it knows better than a source, which may leave it alone. */
+  linked?(node: string): boolean
   /** Something to know that is no failure of the whole: a folder cannot be watched, a datagram was malformed. */
   warn(error: HeddleError): void
 }

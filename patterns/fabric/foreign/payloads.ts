@@ -2,7 +2,6 @@ import {
   CODEC_BYTES,
   CODEC_JSON,
   CODEC_MSGPACK,
-  CODEC_MSGPACK_SHARED,
   CODEC_NOTHING,
   CODEC_OWN,
   CODEC_STRING,
@@ -45,8 +44,9 @@ export class Payloads {
     // Bytes need no codec, and a payload that is made as clients want it is passed on as it came.
     if (number === CODEC_BYTES || number === CODEC_NOTHING) return message.bytes
     if (number === this.number && (number !== CODEC_OWN || name === this.name)) return message.bytes
-    if (this.number !== CODEC_BYTES) return this.codecs.encodePlain(message.data, this.name)
     // No client has the structures that nodes announce to one another.
-    return number === CODEC_MSGPACK_SHARED ? this.codecs.encodePlain(message.data, "msgpack") : message.bytes
+    if (this.number === CODEC_BYTES || (this.number === CODEC_MSGPACK && message.encoding === "msgpack"))
+      return message.plainBytes
+    return this.codecs.encodePlain(message.data, this.name)
   }
 }

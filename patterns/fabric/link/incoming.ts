@@ -3,28 +3,23 @@ import { fromSystem, HeddleError } from "../../../core/errors.ts"
 import { Queue } from "../../../core/queue.ts"
 import { turnIsSpent } from "../../../core/turn.ts"
 import { Reader } from "../../../core/varint.ts"
-import type { Origin } from "../message.ts"
+import { Envelope, type Origin } from "../message.ts"
 import type { Subscription } from "../subscription.ts"
 import { MAX_SUBJECTS, NUMBERED, PUBLISH, PUBLISH_MORE, SUBJECT, UNNUMBERED } from "./records.ts"
 import { readSubject } from "./subjects.ts"
 
 /** A subject that the peer has given a number, with what the node has found out about it. */
-export class NumberedSubject {
-  readonly subject: string
+export class NumberedSubject extends Envelope {
   /** Who wants it here: the node's own affair; `generation` says for which state of its table. */
   readonly wanted: Subscription[] = []
   generation = -1
   messages = 0
   bytes = 0
-
-  constructor(subject: string) {
-    this.subject = subject
-  }
 }
 
 export interface IncomingSink {
   /** A published message in its shortest form: the payload lies in `bytes` from `start` to `end`. */
-  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
+  published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
   /** Any other record of a numbered batch; `apart` is the second frame of its ZMTP message. */
   record(from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void
   /** A record of an unnumbered batch. */
@@ -149,7 +144,7 @@ export class Incoming {
         subject.bytes += next - at
         // Before the call: whoever handles it may end the link.
         this.at = next
-        sink.published(this.origin, subject, head >>> 4, bytes, at, next)
+        sink.published(subject, head >>> 4, bytes, at, next)
       } else {
         const { reader } = this
         reader.reset(bytes, at + 1, next)
@@ -171,7 +166,7 @@ export class Incoming {
         "EPROTO",
         `The peer gave a subject the number ${id}; at most ${MAX_SUBJECTS - 1} is allowed`,
       )
-    this.subjects[id] = new NumberedSubject(readSubject(reader, reader.left))
+    this.subjects[id] = new NumberedSubject(readSubject(reader, reader.left), this.origin)
   }
 
   private takeUnnumbered(batch: Buffer): void {

@@ -14,7 +14,10 @@ import { ACK, APART_FROM, GAP, MAX_SUBJECTS, MEMBERS, NOTICE, PUBLISH_MORE, STRU
 import { type Parcel, unnumbered, writeNamed, writeNumbers, writeRecord } from "./write.ts"
 
 /** Bytes after which a peer is told at once what has arrived: a fraction of any sensible window. */
-const ACK_BYTES = 128 * 1024
+const ACK_BYTES = 256 * 1024
+
+/** Subjects that a link has room for at first: 512 bytes. */
+const FEW_SUBJECTS = 128
 
 /** A message that waits for room on a link. */
 export interface Waiting {
@@ -26,7 +29,7 @@ export interface Waiting {
 
 /** The node that a link belongs to. None of these may throw. */
 export interface LinkOwner {
-  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
+  published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
   /** May throw a HeddleError for what breaks the protocol. */
   record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void
   /** Notices of membership, as JSON. */
@@ -92,7 +95,8 @@ export class Link implements ConnectionSink, IncomingSink {
   mark = 0
   private readonly owner: LinkOwner
   private readonly codecs: Codecs
-  private announced = new Uint32Array(MAX_SUBJECTS)
+  /** By subject number, the epoch that the peer was told. Grows: most links of a large mesh carry few subjects. */
+  private announced = new Uint32Array(FEW_SUBJECTS)
   private structures = 0
   private unacknowledged = 0
 
@@ -159,10 +163,19 @@ export class Link implements ConnectionSink, IncomingSink {
   /** What the peer must know before it can read a message. */
   private introduce(topic: Topic, parcel: Parcel): void {
     if (topic.id >= 0 && this.announced[topic.id] !== topic.epoch) {
+      if (topic.id >= this.announced.length) this.growAnnounced(topic.id)
       this.announced[topic.id] = topic.epoch
       writeNamed(this.outgoing, SUBJECT, topic.id, topic.bytes)
     }
     this.introduceStructures(parcel)
+  }
+
+  private growAnnounced(id: number): void {
+    let size = this.announced.length
+    while (size <= id) size *= 2
+    const grown = new Uint32Array(Math.min(size, MAX_SUBJECTS))
+    grown.set(this.announced)
+    this.announced = grown
   }
 
   private introduceStructures(parcel: Parcel): void {
@@ -285,8 +298,8 @@ export class Link implements ConnectionSink, IncomingSink {
 
   // From the incoming direction
 
-  published(from: Origin, subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
-    this.owner.published(from, subject, codec, bytes, start, end)
+  published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+    this.owner.published(subject, codec, bytes, start, end)
   }
 
   record(from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {

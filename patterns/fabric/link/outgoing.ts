@@ -22,7 +22,7 @@ const SCRAPS = 256
  * Requests and replies in one write: some 30 microseconds of work for the peer, several times what the write costs. With
  * all of a turn in one write, client and server would take turns instead of working at the same time.
  */
-const HURRY = 24
+const HURRY = 32
 
 /** Added to the uses of a chunk that must not be used again, whoever releases it. */
 const FOR_EVER = 1e9

@@ -1,7 +1,8 @@
 /** Records with more than a subject and a payload: from bytes of the network to their parts. */
 import { HeddleError } from "../../../core/errors.ts"
 import type { Reader } from "../../../core/varint.ts"
-import type { NumberedSubject } from "./incoming.ts"
+import { Envelope } from "../message.ts"
+import type { Incoming } from "./incoming.ts"
 import { APART, HEADERS, INLINE_SUBJECT, TARGETS } from "./records.ts"
 import { readSubject } from "./subjects.ts"
 import { OWN_CODEC } from "./write.ts"
@@ -10,31 +11,45 @@ import { OWN_CODEC } from "./write.ts"
 const MAX_TARGETS = 1 << 20
 
 export interface Content {
-  readonly options: number
-  readonly numbers: number[]
-  readonly targets: number[]
-  readonly subject: string
-  readonly codecName: string
+  options: number
+  numbers: number[]
+  targets: number[]
+  /** Subject and origin. */
+  envelope: Envelope
+  codecName: string
   /** Where headers and payload lie. */
-  readonly headers: Buffer | null
-  readonly source: Buffer
-  readonly start: number
-  readonly end: number
+  headers: Buffer | null
+  source: Buffer
+  start: number
+  end: number
 }
 
 const NO_TARGETS: number[] = []
 
-/** `count` numbers come first; `subject`: the record has one. Throws EPROTO. */
+const content: Content = {
+  options: 0,
+  numbers: [],
+  targets: NO_TARGETS,
+  envelope: null as unknown as Envelope,
+  codecName: "",
+  headers: null,
+  source: Buffer.alloc(0),
+  start: 0,
+  end: 0,
+}
+
+/** `count` numbers come first; `subject`: the record has one. Valid until the next call. Throws EPROTO. */
 export function readContent(
   reader: Reader,
   codec: number,
   count: number,
   subject: boolean,
-  known: readonly (NumberedSubject | undefined)[],
+  { subjects, origin }: Incoming,
   apart: Buffer | null,
 ): Content {
   const options = reader.byte()
-  const numbers: number[] = []
+  const { numbers } = content
+  numbers.length = 0
   for (let i = 0; i < count; i++) numbers.push(reader.varint())
   let targets = NO_TARGETS
   if ((options & TARGETS) !== 0 && subject) {
@@ -44,33 +59,34 @@ export function readContent(
     targets = []
     for (let i = 0; i < wanted; i++) targets.push(reader.varint())
   }
-  let name = ""
+  let envelope: Envelope = origin.nameless
   if (subject) {
-    if ((options & INLINE_SUBJECT) !== 0) name = readSubject(reader, reader.varint())
+    if ((options & INLINE_SUBJECT) !== 0) envelope = new Envelope(readSubject(reader, reader.varint()), origin)
     else {
       const id = reader.varint()
-      const found = known[id]
+      const found = subjects[id]
       if (found === undefined)
         throw new HeddleError("EPROTO", `The peer used subject number ${id}, which it has not named`)
-      name = found.subject
+      envelope = found
       found.messages++
     }
   }
   const codecName = codec === OWN_CODEC ? reader.latin1(reader.varint()) : ""
   const headers = (options & HEADERS) !== 0 ? reader.view(reader.varint()) : null
+  content.options = options
+  content.targets = targets
+  content.envelope = envelope
+  content.codecName = codecName
+  content.headers = headers
   if ((options & APART) === 0) {
-    return {
-      options,
-      numbers,
-      targets,
-      subject: name,
-      codecName,
-      headers,
-      source: reader.bytes,
-      start: reader.at,
-      end: reader.end,
-    }
+    content.source = reader.bytes
+    content.start = reader.at
+    content.end = reader.end
+  } else {
+    if (apart === null) throw new HeddleError("EPROTO", "The peer announced a payload that did not come")
+    content.source = apart
+    content.start = 0
+    content.end = apart.length
   }
-  if (apart === null) throw new HeddleError("EPROTO", "The peer announced a payload that did not come")
-  return { options, numbers, targets, subject: name, codecName, headers, source: apart, start: 0, end: apart.length }
+  return content
 }

@@ -11,6 +11,12 @@ export interface Self extends Claim {
   readonly info: MemberInfo
 }
 
+/**
+ * Whole lists that are asked for within one `gossipDelay` of new links: more than one, since the first to answer may be as new as we
+ * are, or of a part of the mesh that was cut off; few, since a newcomer of a mesh of N nodes would otherwise read N times N updates.
+ */
+const ASKED = 2
+
 /** Differences between two nodes are mended after so many periods without change; before it, news may be on its way. */
 const SETTLED = 2
 
@@ -27,6 +33,9 @@ export class Gossip {
   /** When anything last changed. */
   private changedAt = Number.NEGATIVE_INFINITY
   private compareAt = Number.POSITIVE_INFINITY
+  /** Since when, and how often, new links were asked. */
+  private askedSince = Number.NEGATIVE_INFINITY
+  private asked = 0
   private readonly self: Self
   private readonly roster: Roster
   private readonly deliver: Send
@@ -84,6 +93,17 @@ export class Gossip {
       few,
       others[0]?.source ?? null,
     )
+  }
+
+  /** Has a node that we have just met send all that it knows, unless others were asked just now. `changed` makes up for those. */
+  ask(node: string, now: number): void {
+    if (now - this.askedSince >= this.options.gossipDelay) {
+      this.askedSince = now
+      this.asked = 0
+    }
+    if (this.asked >= ASKED) return
+    this.asked++
+    this.deliver(node, { t: "gossip", u: [], d: this.roster.digest })
   }
 
   /** @param asking the other one shall send all that it knows, if that is not the same */

@@ -1,5 +1,5 @@
 import { HeddleError } from "../../../core/errors.ts"
-import { FabricMessage, type Origin } from "../message.ts"
+import { type Envelope, type Extra, FabricMessage } from "../message.ts"
 
 /** Timers of Node fire at once beyond this; the time comes from the network. */
 const LONGEST = 2 ** 31 - 1
@@ -15,17 +15,15 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
 
   /** @internal `timeout`: milliseconds that the client waits. */
   constructor(
-    subject: string,
-    origin: Origin,
+    envelope: Envelope,
     codec: number,
-    codecName: string,
     source: Buffer,
     start: number,
     end: number,
-    headers: Buffer | null,
+    extra: Extra | null,
     timeout: number,
   ) {
-    super(subject, origin, codec, codecName, source, start, end, headers, false)
+    super(envelope, codec, source, start, end, extra)
     this.expires = performance.now() + timeout
   }
 
@@ -72,6 +70,6 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
 
   /** @internal It has been answered. */
   close(): void {
-    clearTimeout(this.timer)
+    if (this.timer !== undefined) clearTimeout(this.timer)
   }
 }

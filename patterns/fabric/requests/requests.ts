@@ -88,7 +88,37 @@ export class Call implements Limited {
 
   /** The link has room: some of the time is gone. */
   go(): void {
-    this.calls.send(this, Math.max(1, this.deadline - performance.now()))
+    const now = performance.now()
+    this.calls.send(this, Math.max(1, this.deadline - now), now)
+  }
+
+  /** More replies are of no use. */
+  stop(): void {
+    this.calls.cancel(this, null)
+  }
+}
+
+/** A request that wants one reply. */
+class OneReply implements ReplySink {
+  call: Call | null = null
+  readonly failed: (error: HeddleError) => void
+  private readonly subject: string
+  private readonly resolve: (message: FabricMessage) => void
+
+  constructor(subject: string, resolve: (message: FabricMessage) => void, reject: (error: HeddleError) => void) {
+    this.subject = subject
+    this.resolve = resolve
+    this.failed = reject
+  }
+
+  reply(message: FabricMessage | null, more: boolean): void {
+    if (message === null)
+      this.failed(
+        new HeddleError("ERR_REMOTE", `Request to ${this.subject}: the server ended a stream without a value`),
+      )
+    else this.resolve(message)
+    // Somebody streams where one answer was wanted.
+    if (more) this.call?.stop()
   }
 }
 
@@ -118,19 +148,8 @@ export class Requests {
     const member = chooseServer(topic.services)
     if (member === null) return Promise.reject(noResponders(topic.subject))
     return new Promise((resolve, reject) => {
-      const sink: ReplySink = {
-        reply: (message, more) => {
-          if (message === null)
-            reject(
-              new HeddleError("ERR_REMOTE", `Request to ${topic.subject}: the server ended a stream without a value`),
-            )
-          else resolve(message)
-          // Somebody streams where one answer was wanted.
-          if (more && call !== null) this.cancel(call, null)
-        },
-        failed: reject,
-      }
-      const call = this.start(topic, member, parcel, limits, 1, sink, true)
+      const sink = new OneReply(topic.subject, resolve, reject)
+      sink.call = this.start(topic, member, parcel, limits, 1, sink, true)
     })
   }
 
@@ -178,19 +197,19 @@ export class Requests {
     }
     member.outstanding++
     const { link } = member
-    if (link === null || link.outgoing.hasRoom()) this.send(call, limits.timeout)
+    if (link === null || link.outgoing.hasRoom()) this.send(call, limits.timeout, call.deadline - limits.timeout)
     else link.whenRoom.add(call)
     return call
   }
 
-  /** @internal `timeout`: milliseconds that are left. */
-  send(call: Call, timeout: number): void {
+  /** @internal `timeout`: milliseconds that are left at the time `now`. */
+  send(call: Call, timeout: number, now: number): void {
     const { member, topic, parcel, credit } = call
     call.sent = true
     if (member.link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
     else {
       member.link.write(REQUEST, 0, [call.id, member.spec.id, Math.ceil(timeout), credit], topic, parcel)
-      this.poll.start(performance.now())
+      this.poll.start(now)
     }
   }
 

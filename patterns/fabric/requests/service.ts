@@ -34,6 +34,12 @@ export class ServerCall {
   wake: (() => void) | null = null
   /** While it waits for the handler: how it leaves the queue. */
   leave: (() => void) | null = null
+  /** It waits, or its handler has not answered at once: the host knows of it. */
+  held = false
+  working = false
+  /** Its handler is at work: its place among those. */
+  before: ServerCall | null = null
+  after: ServerCall | null = null
 
   constructor(id: number, responder: Responder, message: RequestMessage, credit: number) {
     this.id = id
@@ -62,7 +68,9 @@ export class ServerCall {
 }
 
 export interface ServiceHost {
-  /** A call has been answered, or its client has gone. */
+  /** A call is not answered at once. */
+  hold(call: ServerCall): void
+  /** A call that was held has been answered, or its client has gone. */
   over(call: ServerCall): void
   /** Clients are told that it ends; resolves when what they sent before they knew has come. */
   retire(service: Service): Promise<void>
@@ -85,7 +93,9 @@ export class Service {
   private readonly waiting = new Queue<ServerCall>()
   /** Of those that wait: cancelled, and passed over when their turn comes. */
   private stale = 0
-  private readonly running = new Set<ServerCall>()
+  /** Those whose handlers are at work: the last to begin, and how many. */
+  private latest: ServerCall | null = null
+  private running = 0
   private advancing = false
   private ended = false
   private closing = false
@@ -125,7 +135,7 @@ export class Service {
   }
 
   get busy(): number {
-    return this.running.size
+    return this.running
   }
 
   /** @internal */
@@ -134,8 +144,9 @@ export class Service {
       this.refuse(call, "ERR_NO_RESPONDERS", "the server has just ended")
       return
     }
-    if (this.running.size < this.concurrency) this.run(call)
+    if (this.running < this.concurrency) this.run(call)
     else if (this.queued < this.limit) {
+      this.hold(call)
       call.leave = () => this.forget(call)
       this.waiting.push(call)
     } else {
@@ -153,7 +164,7 @@ export class Service {
       if (this.ended) return
       this.host.ended(this)
     }
-    if (this.running.size > 0 || this.queued > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
+    if (this.running > 0 || this.queued > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
     this.close()
   }
 
@@ -168,7 +179,7 @@ export class Service {
       if (!call.cancelled) this.refuse(call, "ERR_NO_RESPONDERS", "the server has ended")
     }
     this.stale = 0
-    for (const call of this.running) call.message.abort(closedError("Service"))
+    for (let call = this.latest; call !== null; call = call.before) call.message.abort(closedError("Service"))
     release()
     for (const done of this.whenIdle.splice(0)) done()
   }
@@ -179,7 +190,7 @@ export class Service {
 
   private refuse(call: ServerCall, code: "EBUSY" | "ERR_NO_RESPONDERS", why: string): void {
     call.responder.fail(call.id, ownFailure(code, why))
-    this.host.over(call)
+    if (call.held) this.host.over(call)
   }
 
   /** Cancelled while it waited: it takes up no room any more. */
@@ -197,12 +208,28 @@ export class Service {
     this.tellIdle()
   }
 
+  private hold(call: ServerCall): void {
+    if (call.held) return
+    call.held = true
+    this.host.hold(call)
+  }
+
+  /** The handler has not answered at once. */
+  private begin(call: ServerCall): void {
+    this.hold(call)
+    this.running++
+    call.before = this.latest
+    if (this.latest !== null) this.latest.after = call
+    this.latest = call
+    call.working = true
+  }
+
   private run(call: ServerCall): void {
-    this.running.add(call)
     let result: unknown
     try {
       result = this.handler(call.message)
       if (isPromise(result)) {
+        this.begin(call)
         result.then(
           value => this.finish(call, value),
           error => this.fail(call, error),
@@ -219,6 +246,7 @@ export class Service {
   private finish(call: ServerCall, value: unknown): void {
     try {
       if (isStream(value)) {
+        if (!call.working) this.begin(call)
         void this.stream(call, value)
         return
       }
@@ -265,17 +293,25 @@ export class Service {
   }
 
   private done(call: ServerCall): void {
-    this.running.delete(call)
+    if (call.working) {
+      call.working = false
+      this.running--
+      if (call.after === null) this.latest = call.before
+      else call.after.before = call.before
+      if (call.before !== null) call.before.after = call.after
+      call.before = null
+      call.after = null
+    }
     call.message.close()
-    this.host.over(call)
-    this.advance()
+    if (call.held) this.host.over(call)
+    if (this.waiting.length > 0 || this.whenIdle.length > 0) this.advance()
   }
 
   private advance(): void {
     // Handlers that answer at once come back here: a loop, not as many calls within one another as requests wait.
     if (this.advancing) return
     this.advancing = true
-    while (this.running.size < this.concurrency) {
+    while (this.running < this.concurrency) {
       const next = this.waiting.shift()
       if (next === undefined) break
       next.leave = null
@@ -289,7 +325,7 @@ export class Service {
   }
 
   private tellIdle(): void {
-    if (this.running.size === 0 && this.queued === 0) for (const idle of this.whenIdle.splice(0)) idle()
+    if (this.running === 0 && this.queued === 0) for (const idle of this.whenIdle.splice(0)) idle()
   }
 }
 

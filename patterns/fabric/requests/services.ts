@@ -3,7 +3,8 @@ import { HeddleError } from "../../../core/errors.ts"
 import type { Link } from "../link/link.ts"
 import { END, FAILED, MORE, REPLY } from "../link/records.ts"
 import type { Parcel } from "../link/write.ts"
-import { FabricMessage, type Origin } from "../message.ts"
+import { Envelope, extraOf, FabricMessage, type Origin } from "../message.ts"
+import { CallTable } from "./call-table.ts"
 import { RequestMessage } from "./request-message.ts"
 import { type Responder, ServerCall, type Service } from "./service.ts"
 
@@ -22,7 +23,9 @@ export interface ServicesHost {
 /** Calls that services of this node have in hand, by client. */
 export class Services {
   private readonly host: ServicesHost
-  private readonly remote = new Map<Link, Map<number, ServerCall>>()
+  private readonly clients = new Map<Link, LinkResponder>()
+  /** Whose request came last: the next is mostly of the same. */
+  private latest: LinkResponder | null = null
   private readonly local = new Map<number, ServerCall>()
   private readonly localResponder: Responder
 
@@ -33,31 +36,18 @@ export class Services {
 
   /** A request of a peer. */
   take(link: Link, service: Service, id: number, message: RequestMessage, credit: number): void {
-    let calls = this.remote.get(link)
-    if (calls === undefined) {
-      calls = new Map()
-      this.remote.set(link, calls)
-    }
-    const call = new ServerCall(id, new LinkResponder(this.host, link), message, credit)
-    calls.set(id, call)
-    service.take(call)
+    const client = this.latest !== null && this.latest.link === link ? this.latest : this.clientOf(link)
+    service.take(new ServerCall(id, client, message, credit))
   }
 
   /** A request of this node: answered in a later turn, as a peer's would be. */
   call(service: Service, id: number, subject: string, parcel: Parcel, timeout: number, credit: number): void {
     const { payload, codec, codecName, headers } = parcel
-    const message = new RequestMessage(
-      subject,
-      this.host.origin,
-      codec,
-      codecName,
-      payload,
-      0,
-      payload.length,
-      headers,
-      timeout,
-    )
+    const envelope = new Envelope(subject, this.host.origin)
+    const extra = extraOf(codecName, headers)
+    const message = new RequestMessage(envelope, codec, payload, 0, payload.length, extra, timeout)
     const call = new ServerCall(id, this.localResponder, message, credit)
+    call.held = true
     this.local.set(id, call)
     process.nextTick(() => {
       if (call.cancelled) this.local.delete(id)
@@ -73,38 +63,60 @@ export class Services {
   }
 
   cancel(link: Link | null, id: number): void {
-    const calls = link === null ? this.local : this.remote.get(link)
-    calls?.get(id)?.cancel(new HeddleError("ECANCELED", "The client has cancelled the request, or waits no longer"))
+    this.find(link, id)?.cancel(
+      new HeddleError("ECANCELED", "The client has cancelled the request, or waits no longer"),
+    )
   }
 
   credit(link: Link | null, id: number, count: number): void {
-    const calls = link === null ? this.local : this.remote.get(link)
-    calls?.get(id)?.grant(count)
+    this.find(link, id)?.grant(count)
   }
 
+  /** The call was not answered at once: the client may cancel it. */
+  hold(call: ServerCall): void {
+    if (call.responder instanceof LinkResponder) call.responder.calls.set(call)
+  }
+
+  /** A call that was held. */
   over(call: ServerCall): void {
     if (call.responder === this.localResponder) this.local.delete(call.id)
     else if (call.responder instanceof LinkResponder) {
-      const { link } = call.responder
-      const calls = this.remote.get(link)
-      // After a break the client may have used the number again.
-      if (calls?.get(call.id) === call) calls.delete(call.id)
-      if (calls?.size === 0) this.remote.delete(link)
-      link.whenRoom.delete(call)
+      call.responder.calls.delete(call)
+      call.responder.link.whenRoom.delete(call)
     }
   }
 
   /** A client, or what was on the way to it, is gone: what it asked for is in vain. */
   linkEnded(link: Link): void {
-    for (const call of [...(this.remote.get(link)?.values() ?? [])]) {
+    const client = this.clients.get(link)
+    if (client === undefined) return
+    for (const call of client.calls.values()) {
       call.cancel(new HeddleError("ECONNRESET", `The client ${link.name} is gone`))
     }
-    this.remote.delete(link)
+    this.clients.delete(link)
+    if (this.latest === client) this.latest = null
+  }
+
+  private find(link: Link | null, id: number): ServerCall | undefined {
+    return link === null ? this.local.get(id) : this.clients.get(link)?.calls.get(id)
+  }
+
+  private clientOf(link: Link): LinkResponder {
+    let client = this.clients.get(link)
+    if (client === undefined) {
+      client = new LinkResponder(this.host, link)
+      this.clients.set(link, client)
+    }
+    this.latest = client
+    return client
   }
 }
 
+/** One per client. */
 class LinkResponder implements Responder {
   readonly link: Link
+  /** Those that were not answered at once. */
+  readonly calls = new CallTable()
   private readonly host: ServicesHost
 
   constructor(host: ServicesHost, link: Link) {
@@ -164,7 +176,14 @@ class LocalResponder implements Responder {
   }
 
   private pass(id: number, options: number, { payload, codec, codecName }: Parcel): void {
-    const message = new FabricMessage("", this.host.origin, codec, codecName, payload, 0, payload.length, null, false)
+    const message = new FabricMessage(
+      this.host.origin.nameless,
+      codec,
+      payload,
+      0,
+      payload.length,
+      extraOf(codecName, null),
+    )
     process.nextTick(() => this.host.replied(id, options, message))
   }
 }

@@ -10,6 +10,17 @@ import { isUntouched, toError } from "../requests/failures.ts"
 import type { Topic } from "../topics.ts"
 import type { Worker } from "./worker.ts"
 
+/** Milliseconds that a task which fails again and again waits at most, unless `retryDelay` itself is longer. */
+const LONGEST = 30_000
+
+/** What becomes of a task whose handler fails. */
+export interface Retries {
+  /** Times that it may be given to a worker before it counts as failed. */
+  readonly most: number
+  /** Milliseconds until the second time; then twice as many, and so on. 0 = at once, each time. */
+  readonly delay: number
+}
+
 /** How tasks get to workers of this node itself. */
 export interface LocalWorkers {
   task(worker: Worker, id: number, topic: Topic, parcel: Parcel, deliveries: number): void
@@ -28,8 +39,12 @@ export class Task {
   readonly parcel: Parcel
   /** Times that it was given to a worker. */
   deliveries = 0
-  /** Times that it may be, before it counts as failed. */
-  readonly maxDeliveries: number
+  /** @internal */
+  readonly retries: Retries
+  /** Times that a handler failed. */
+  failures = 0
+  /** Until its next turn. @internal */
+  timer: NodeJS.Timeout | undefined
   /** @internal */
   worker: Interest | null = null
   /** Who had it last: another one may do better. @internal */
@@ -37,11 +52,16 @@ export class Task {
   private state: "open" | "done" | HeddleError = "open"
   private waiting: { resolve(): void; reject(error: Error): void }[] = []
 
-  constructor(id: number, subject: string, parcel: Parcel, maxDeliveries: number) {
+  constructor(id: number, subject: string, parcel: Parcel, retries: Retries) {
     this.id = id
     this.subject = subject
     this.parcel = parcel
-    this.maxDeliveries = maxDeliveries
+    this.retries = retries
+  }
+
+  /** Times that it may be given to a worker, before it counts as failed. */
+  get maxDeliveries(): number {
+    return this.retries.most
   }
 
   get finished(): boolean {
@@ -87,6 +107,8 @@ export class Tasks {
   /** Tasks without a worker, by subject: one subject without workers must not hold up the others. */
   private readonly waiting = new Map<string, Waiting>()
   private readonly forRoom = new Set<{ go(): void; fail(error: Error): void }>()
+  /** Tasks that wait for their time after a failure. */
+  private delayed = 0
   private nextId = 1
   private scheduled = false
   acknowledged = 0
@@ -103,15 +125,15 @@ export class Tasks {
   }
 
   get queued(): number {
-    let count = 0
+    let count = this.delayed
     for (const { returned, others } of this.waiting.values()) count += returned.length + others.length
     return count
   }
 
   /** Null = full. */
-  tryPush(subject: string, parcel: Parcel, maxDeliveries: number): Task | null {
+  tryPush(subject: string, parcel: Parcel, retries: Retries): Task | null {
     if (this.open.size >= this.limit) return null
-    const task = new Task(this.nextId++, subject, parcel, maxDeliveries)
+    const task = new Task(this.nextId++, subject, parcel, retries)
     if (this.open.size === 0) hold()
     this.open.set(task.id, task)
     this.enqueue(task, false)
@@ -170,7 +192,10 @@ export class Tasks {
       if (isUntouched(error) && !this.host.topic(task.subject).workers.includes(worker)) {
         task.deliveries--
         this.enqueue(task, true)
-      } else this.again(task, error, false)
+      } else {
+        task.failures++
+        this.again(task, error, false)
+      }
     }
     this.dispatchSoon()
   }
@@ -221,13 +246,28 @@ export class Tasks {
   }
 
   private again(task: Task, error: HeddleError, returned: boolean): void {
-    if (task.deliveries >= task.maxDeliveries) {
+    if (task.deliveries >= task.retries.most) {
       this.host.failed(task, error, false)
       this.finish(task, error)
       return
     }
     this.host.failed(task, error, true)
-    this.enqueue(task, returned)
+    // A worker that is gone says nothing against the task.
+    const delay = returned ? 0 : pauseAfter(task)
+    if (delay === 0) this.enqueue(task, returned)
+    else this.enqueueLater(task, delay)
+  }
+
+  private enqueueLater(task: Task, delay: number): void {
+    this.delayed++
+    task.timer = setTimeout(() => {
+      task.timer = undefined
+      this.delayed--
+      this.enqueue(task, false)
+      this.dispatchSoon()
+    }, delay)
+    // Open tasks hold the process already.
+    task.timer.unref()
   }
 
   /** `returned`: it was given away once, and its turn has come already. */
@@ -242,6 +282,10 @@ export class Tasks {
 
   private finish(task: Task, error: HeddleError | null): void {
     this.open.delete(task.id)
+    if (task.timer !== undefined) {
+      clearTimeout(task.timer)
+      this.delayed--
+    }
     task.settle(error)
     if (this.open.size === 0) release()
     for (const waiter of this.forRoom) {
@@ -250,6 +294,13 @@ export class Tasks {
       waiter.go()
     }
   }
+}
+
+/** Half of it by chance: what failed together, for one cause, does not come back together. */
+function pauseAfter({ failures, retries }: Task): number {
+  const { delay } = retries
+  const grown = Math.max(delay, Math.min(LONGEST, delay * 2 ** Math.min(failures - 1, 30)))
+  return Math.ceil(grown * (0.5 + Math.random() / 2))
 }
 
 /** The least busy worker that takes another task now; `last` only when there is no other. */

@@ -200,6 +200,36 @@ describe("fabric: handlers, iterators and errors", () => {
     })
   }
 
+  const misspelt: [string, (node: Fabric, option: object) => unknown, RegExp][] = [
+    [
+      "subscribe",
+      (node, option) => node.subscribe("x", option),
+      /subscribe has no option quue; it has queue, policy, limit, keep, ttl, history, concurrency, max$/,
+    ],
+    [
+      "subscribe with a handler",
+      (node, option) => node.subscribe("x", () => {}, option),
+      /subscribe has no option quue; it has queue, /,
+    ],
+    [
+      "serve",
+      (node, option) => node.serve("x", () => {}, option),
+      /serve has no option quue; it has queue, concurrency, limit$/,
+    ],
+    [
+      "work",
+      (node, option) => node.work("x", () => {}, option),
+      /work has no option quue; it has concurrency, prefetch$/,
+    ],
+  ]
+  for (const [call, made, message] of misspelt) {
+    it(`FAB-SUB-18 an option that ${call} does not have is an error that names those it has`, async () => {
+      const [a] = await overTcp(1)
+      assert.throws(() => made(a, { concurrency: 1, quue: "q" }), { name: "HeddleError", code: "EINVAL", message })
+      assert.equal(a.stats().takers.length, 0)
+    })
+  }
+
   for (const pattern of ["", "a..b", "a.>.b", "a b", "x".repeat(1025)]) {
     it(`FAB-SUB-17 the pattern ${JSON.stringify(pattern).slice(0, 20)} is an error at the call`, async () => {
       const [a] = await overTcp(1)

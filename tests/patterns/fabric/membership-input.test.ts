@@ -8,10 +8,10 @@ describe("Membership and what makes no sense", () => {
   it("takes no more members than it may", () => {
     const rig = new Rig({ maxMembers: 3 }).linked("a", "b")
     rig.gossip("a", update("c", 0, ALIVE), update("d", 0, SUSPECT))
-    assert.equal(rig.membership.linkUp(info("e"), 0, rig.now), false)
+    assert.equal(rig.membership.linkUp(info("e"), 0, true, rig.now), false)
     assert.deepEqual([rig.membership.size, rig.membership.refused, rig.taken()], [2, 3, []])
     rig.membership.goodbye("b", rig.now)
-    assert.equal(rig.membership.linkUp(info("e"), 0, rig.now), true)
+    assert.equal(rig.membership.linkUp(info("e"), 0, true, rig.now), true)
   })
 
   it("refuses hellos that make no sense, and its own", () => {
@@ -25,7 +25,8 @@ describe("Membership and what makes no sense", () => {
       [{ ...info("b"), name: "n".repeat(257) }, 0],
       [{ ...info("b"), endpoints: Array(9).fill("tcp://b") }, 0],
     ]
-    for (const [hello, incarnation] of wrong) assert.equal(rig.membership.linkUp(hello, incarnation, rig.now), false)
+    for (const [hello, incarnation] of wrong)
+      assert.equal(rig.membership.linkUp(hello, incarnation, true, rig.now), false)
     assert.equal(rig.membership.size, 1)
   })
 
@@ -116,7 +117,7 @@ describe("Membership and what makes no sense", () => {
       for (let step = 0; step < 20_000; step++) {
         const node = random.pick(["a", "b", "c", "x1"])
         if (random.chance(0.02)) rig.membership.linkDown(node, rig.now)
-        else if (random.chance(0.05)) rig.membership.linkUp(info(node), random.int(0, 5), rig.now)
+        else if (random.chance(0.05)) rig.membership.linkUp(info(node), random.int(0, 5), true, rig.now)
         else rig.membership.receive(node, notice(), rig.now)
         if (random.chance(0.1)) rig.run(random.int(0, 500))
         rig.forget()

@@ -44,7 +44,7 @@ export class Rig {
 
   /** Links to these stand, and all that this caused is forgotten. */
   linked(...nodes: string[]): this {
-    for (const node of nodes) assert.equal(this.membership.linkUp(info(node), 0, this.now), true)
+    for (const node of nodes) assert.equal(this.membership.linkUp(info(node), 0, true, this.now), true)
     this.forget()
     return this
   }

@@ -14,10 +14,28 @@ describe("Membership", () => {
     for (const claim of claims) assert.equal(overrides(left, claim), true)
   })
 
-  it("tells a new link all it knows, and soon the others of the newcomer", () => {
+  it("asks whom it has dialled, and some of many at once", () => {
+    const rig = new Rig()
+    const asked = (): string[] =>
+      rig.sent.splice(0).map(({ to, notice }) => {
+        assert.ok(notice.t === "gossip" && notice.u.length === 0 && notice.d !== undefined)
+        return to
+      })
+    for (const node of ["a", "b", "c", "d"]) rig.membership.linkUp(info(node), 0, true, rig.now)
+    assert.deepEqual(asked(), ["a", "b"])
+    rig.now += 100
+    rig.membership.linkUp(info("e"), 0, true, rig.now)
+    assert.ok(asked().includes("e"))
+    rig.membership.linkUp(info("f"), 0, false, rig.now)
+    assert.deepEqual(asked(), [])
+  })
+
+  it("tells a newcomer that asks all it knows, asks back, and tells the others soon", () => {
     const rig = new Rig().linked("a", "b")
-    assert.equal(rig.membership.linkUp(info("c"), 3, rig.now), true)
+    assert.equal(rig.membership.linkUp(info("c"), 3, false, rig.now), true)
     assert.deepEqual(rig.taken(), ["joined c"])
+    assert.equal(rig.sent.length, 0)
+    rig.membership.receive("c", { t: "gossip", u: [], d: 1 }, rig.now)
     const [list] = rig.sent.filter(({ to }) => to === "c")
     assert.ok(list.notice.t === "gossip" && list.notice.d !== undefined)
     assert.deepEqual(new Set(list.notice.u.map(({ n }) => n)), new Set(["me", "a", "b", "c"]))
@@ -223,7 +241,7 @@ describe("Membership", () => {
     assert.deepEqual(rig.taken(), [])
     rig.sent.length = 0
     // Its link says the same incarnation: it is told, so that it can object.
-    assert.equal(rig.membership.linkUp(info("a"), 0, rig.now), true)
+    assert.equal(rig.membership.linkUp(info("a"), 0, true, rig.now), true)
     assert.deepEqual(rig.told("a"), ["a dead 0"])
     assert.deepEqual(rig.taken(), [])
     rig.gossip("a", update("a", 1, ALIVE))
@@ -237,7 +255,7 @@ describe("Membership", () => {
     rig.gossip("b", update("b", 0, LEFT))
     assert.deepEqual(rig.taken(), ["left a", "left b"])
     rig.gossip("c", update("a", 7, ALIVE), update("b", 7, SUSPECT))
-    assert.equal(rig.membership.linkUp(info("a"), 8, rig.now), false)
+    assert.equal(rig.membership.linkUp(info("a"), 8, true, rig.now), false)
     assert.deepEqual(rig.taken(), [])
     assert.equal(rig.membership.size, 1)
   })

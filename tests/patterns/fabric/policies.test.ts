@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import type { Fabric, PolicyName } from "../../../index.ts"
 import { closesAfterEach } from "../../support/cleanup.ts"
+import { coded } from "../../support/pattern.ts"
 import { pass, turns, until } from "../../support/wait.ts"
 import { another, collect, events, fillWindow, Gate, overTcp, range, withValve } from "./nodes.ts"
 
@@ -315,5 +316,24 @@ describe("fabric: policies of subscriptions", () => {
     )
     assert.equal(a.stats().peers.find(one => one.name === "another")?.dropped, 5)
     for (const { subscription } of got) assert.equal(subscription.droppedBefore, 1)
+  })
+
+  it("FAB-SUB-16 flush waits for a subscriber that blocks as long as it takes, or as long as it is told", async () => {
+    const [a, b] = await overTcp(2)
+    const gate = new Gate()
+    await b.subscribe("x", gate.handler, { policy: "block", limit: 1 }).ready
+    await until(() => {
+      const { taken } = a.publish("x", 1)
+      return !taken
+    })
+    const waiting = a.send("x", "last")
+    await assert.rejects(a.flush({ timeout: 20 }), coded("ETIMEDOUT", /^flush: .*20 ms; .*may be slow/))
+    await assert.rejects(a.flush({ timeout: 0 }), coded("ETIMEDOUT"))
+    await assert.rejects(a.flush({ timeout: -1 }), coded("EINVAL", /timeout/))
+    gate.release()
+    await waiting
+    await a.flush()
+    await a.flush({ timeout: 60_000 })
+    await until(() => gate.inside.at(-1) === "last")
   })
 })

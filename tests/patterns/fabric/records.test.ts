@@ -1,4 +1,6 @@
 import assert from "node:assert/strict"
+import { once } from "node:events"
+import net from "node:net"
 import type { Fabric, HeddleError, JoinOptions } from "../../../index.ts"
 import { join } from "../../../index.ts"
 import { frame } from "../../support/bytes.ts"
@@ -135,6 +137,29 @@ describe("Records of a peer that lies", () => {
       )
     })
   }
+
+  it("and listens is dialled again only after a pause", async () => {
+    const { node, warnings } = await scene({ membership: { period: 50, probeTimeout: 25 } })
+    const dials: number[] = []
+    const server = net.createServer(socket => {
+      dials.push(performance.now())
+      socket.destroy()
+    })
+    server.listen(0, "127.0.0.1")
+    await once(server, "listening")
+    later(() => void server.close())
+    const { port } = server.address() as net.AddressInfo
+    const endpoints = [`tcp://127.0.0.1:${port}`]
+    const liar = await WirePeer.connect(node.endpoints[0], { name: "breaker", endpoints })
+    using(liar.raw)
+    await liar.send([varint(0)])
+    await until(() => warnings.some(({ message }) => message.includes("breaker")))
+    const breach = performance.now()
+    // Membership wants it in each of its periods.
+    await until(() => dials.length > 0)
+    // A second, less what the clocks of timers may differ by.
+    assert.ok(dials[0] - breach > 900, `${dials[0] - breach}`)
+  })
 
   const UNNUMBERED: Record<string, Buffer[]> = {
     "an acknowledgement of what was never sent": [record(ACK, 0, varint(1_000))],

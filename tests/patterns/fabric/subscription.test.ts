@@ -4,7 +4,7 @@ import { loadMsgpack } from "../../../core/codecs/msgpack.ts"
 import type { PolicyName } from "../../../index.ts"
 import { QUEUE, SUBSCRIBE } from "../../../patterns/fabric/interest.ts"
 import type { Link } from "../../../patterns/fabric/link/link.ts"
-import { FabricMessage, Origin } from "../../../patterns/fabric/message.ts"
+import { Envelope, FabricMessage, Origin } from "../../../patterns/fabric/message.ts"
 import { type Handler, Subscription, type SubscriptionHost } from "../../../patterns/fabric/subscription.ts"
 import { pass, turns } from "../../support/wait.ts"
 import { Gate, range } from "./nodes.ts"
@@ -91,7 +91,7 @@ describe("Subscription", () => {
 
   const message = (value: number | string): FabricMessage => {
     const bytes = Buffer.from(String(value))
-    return new FabricMessage("x", origin, 1, "", bytes, 0, bytes.length, null, false)
+    return new FabricMessage(new Envelope("x", origin), 1, bytes, 0, bytes.length, null)
   }
 
   it("FAB-SUB-11 hands over at once what comes from a link, in the next tick what comes from here", async () => {

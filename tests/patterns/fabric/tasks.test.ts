@@ -109,6 +109,43 @@ describe("fabric: tasks", () => {
     await task.done()
   })
 
+  it("FAB-TSK-5 a task whose handler fails waits before the next time, longer each time", async () => {
+    const [pusher, other] = await overTcp(2)
+    const began: number[] = []
+    await work(other, () => {
+      began.push(performance.now())
+      throw new Error("not now")
+    })
+    const task = await pusher.push("job", 1, { retryDelay: 40, maxDeliveries: 4 })
+    await until(() => began.length === 1)
+    await until(() => pusher.stats().tasks.queued === 1)
+    await assert.rejects(task.done(), { code: "ERR_REMOTE" })
+    // At least the half that is not by chance; timers of Node may be a millisecond early.
+    const pauses = began.slice(1).map((time, i) => time - began[i])
+    assert.equal(pauses.length, 3)
+    for (const [i, pause] of pauses.entries()) assert.ok(pause >= 20 * 2 ** i - 2, `${pauses}`)
+    assert.equal(pusher.stats().tasks.queued, 0)
+  })
+
+  it("FAB-TSK-5 others do not wait for one that failed, and close ends its waiting", async () => {
+    const [pusher, other] = await overTcp(2)
+    const done: unknown[] = []
+    await work(other, ({ data }) => {
+      if (data === "bad") throw new Error("not now")
+      done.push(data)
+    })
+    const bad = await pusher.push("job", "bad", { retryDelay: 3_600_000 })
+    const good = await Promise.all(range(5).map(i => pusher.push("job", i)))
+    await Promise.all(good.map(task => task.done()))
+    await until(() => bad.failures === 1)
+    assert.deepEqual([bad.finished, pusher.stats().tasks.queued], [false, 1])
+    const ended = assert.rejects(bad.done(), coded("EBADF"))
+    await pusher.close()
+    await ended
+    assert.equal(pusher.stats().tasks.queued, 0)
+    assert.deepEqual(done, range(5))
+  })
+
   it("FAB-TSK-5 what a handler throws at goes to another worker, counted", async () => {
     for (const fail of [
       () => {
@@ -354,6 +391,7 @@ describe("fabric: tasks", () => {
     await assert.rejects(node.push("a.*" as string, 1), coded("EINVAL"))
     await assert.rejects(node.push("job", Symbol("x")), coded("EINVAL"))
     await assert.rejects(node.push("job", 1, { maxDeliveries: 0 }), coded("EINVAL", /maxDeliveries/))
+    await assert.rejects(node.push("job", 1, { retryDelay: -1 }), coded("EINVAL", /retryDelay/))
     assert.throws(() => node.work("job", () => {}, { concurrency: 0 }), coded("EINVAL", /concurrency/))
     assert.throws(() => node.work("job", undefined as never), coded("EINVAL", /handler/))
     assert.equal(node.stats().tasks.outstanding, 0)

@@ -152,8 +152,8 @@ export class VirtualMesh {
       if (!possible || (from.links.has(to) && target.links.has(from.node))) this.dialling.delete(pair)
       else {
         const link: Link = { ends: [from, target] }
-        this.connect(from, target, target.membership.incarnation, link)
-        this.connect(target, from, from.membership.incarnation, link)
+        this.connect(from, target, target.membership.incarnation, link, true)
+        this.connect(target, from, from.membership.incarnation, link, false)
         this.dialling.delete(pair)
       }
     })
@@ -203,11 +203,11 @@ export class VirtualMesh {
     this.schedule(node)
   }
 
-  private connect(node: VirtualNode, peer: VirtualNode, incarnation: number, link: Link): void {
+  private connect(node: VirtualNode, peer: VirtualNode, incarnation: number, link: Link, dialled: boolean): void {
     if (!node.running || !this.reaches(node, peer)) return
     this.on(node, () => {
       node.links.set(peer.node, link)
-      if (!node.membership.linkUp(peer.info, incarnation, this.now)) this.hangUp(node, peer.node)
+      if (!node.membership.linkUp(peer.info, incarnation, dialled, this.now)) this.hangUp(node, peer.node)
     })
   }
 
