@@ -1,0 +1,48 @@
+import type { ProducerOptions } from "../driver.ts"
+import type { SinkSettings } from "../sink/settings.ts"
+import type { BridgeConfig, FabricToKafka } from "./bridge-config.ts"
+
+/** What the sink is told of its part of the file. */
+export function sinkSettings(config: BridgeConfig, connector: FabricToKafka): SinkSettings {
+  const { producer, topicPrefix } = connector
+  return {
+    bridge: config.name,
+    connector: connector.name,
+    subjects: connector.subjects,
+    routes: connector.routes.map(route => ({ ...route, topic: topicPrefix + route.topic })),
+    guarantee: connector.guarantee,
+    shards: connector.shards,
+    coordination: connector.coordination,
+    spoolMode: config.spool?.mode ?? "off",
+    spoolFull: config.spool?.full ?? "block",
+    bufferMemoryBytes: connector.bufferMemoryBytes,
+    lingerMs: producer.lingerMs,
+    batchSize: producer.batchSize,
+    producer: producerOptions(producer),
+    topicPartitions: connector.topicCreationEnable ? (connector.topicCreationDefaultPartitions ?? 0) : 0,
+    topicReplicationFactor: connector.topicCreationDefaultReplicationFactor,
+    topicConfig: connector.topicConfig,
+    topicMax: connector.topicMax,
+    partitionsChanged: connector.partitionsChanged,
+    maxHops: config.hopsMax,
+    tolerance: connector.errorsTolerance,
+    deadLetterTopic: connector.errorsDeadletterqueueTopicName,
+    deadLetterHeaders: connector.errorsDeadletterqueueContextHeadersEnable,
+    retryMinMs: connector.errorsRetryDelayMinMs,
+    retryMaxMs: connector.errorsRetryDelayMaxMs,
+    dedupIds: connector.dedupIds,
+    dedupPublishers: connector.dedupPublishers,
+    handOverMs: connector.handOverMs,
+    maxWaiting: connector.maxWaiting,
+  }
+}
+
+function producerOptions(producer: FabricToKafka["producer"]): ProducerOptions {
+  return {
+    compression: producer.compressionType,
+    acks: producer.acks === "all" ? -1 : (Number(producer.acks) as -1 | 0 | 1),
+    idempotent: producer.enableIdempotence,
+    transactionTimeout: producer.transactionTimeoutMs,
+    deadline: producer.deliveryTimeoutMs,
+  }
+}

@@ -1,0 +1,199 @@
+/** A message of the fabric as records for Kafka (REC, MAP). */
+import { Buffer } from "node:buffer"
+import type { MessageHeaders } from "../../core/headers.ts"
+import type { KafkaHeader } from "../driver.ts"
+import { KafkaError } from "../errors.ts"
+import type { BridgeRecord } from "../record.ts"
+import { unmappable } from "./failure.ts"
+import { HeaderMaker, HOPS, ID, isKept, type Publisher, TIMESTAMP, TOMBSTONE } from "./headers.ts"
+import { Hops } from "./hops.ts"
+import type { KeyScope } from "./key.ts"
+import type { Match, Route, Routes } from "./routes.ts"
+import { timestampOf } from "./timestamp.ts"
+import type { TemplateScope } from "./variables.ts"
+
+/** What of a FabricMessage is needed; whoever has kept one in another form gives this. */
+export interface MappableMessage {
+  readonly subject: string
+  readonly headers: MessageHeaders
+  /** Name of the codec, and the payload that needs nothing else to be read. */
+  readonly encoding: string
+  readonly plainBytes: Buffer
+  /** Bytes of the payload as it came; 0 only where `plainBytes` has none. */
+  readonly size: number
+  /** Id of the node that sent it. */
+  readonly from: string
+  /** The decoded payload. Throws ERR_CODEC. */
+  readonly data: unknown
+}
+
+export interface FromFabricOptions {
+  /** Name of the bridge (hd.bridge). */
+  readonly bridge: string
+  readonly connector: string
+  readonly routes: Routes
+  /** hops.max. Default 8. */
+  readonly maxHops?: number
+}
+
+/** What is known of a message besides itself. */
+export interface Received {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Durable publishers say who they are; default: the node that sent it. */
+  readonly publisher?: Publisher
+  /** The id that a durable publisher gave it (hd.id). */
+  readonly id?: string
+}
+
+const MSGPACK_NIL = 0xc0
+
+/** For one connector. Records hold views of the message's memory: who keeps them for long copies them. */
+export class FromFabric {
+  /** Messages that no route wanted. */
+  unrouted = 0
+  /** Messages that had been here before, or passed too many bridges (MAP-4). */
+  loops = 0
+  private readonly routes: Routes
+  private readonly hops: Hops
+  private readonly made: HeaderMaker
+
+  /** Throws ERR_CONFIG. */
+  constructor({ bridge, connector, routes, maxHops }: FromFabricOptions) {
+    this.routes = routes
+    this.hops = new Hops(`${bridge}/${connector}`, maxHops)
+    this.made = new HeaderMaker(bridge)
+  }
+
+  /**
+   * Appends one record for each route to `into`, and returns how many; 0 = it was dropped and counted. Partitions are -1 unless the route
+   * says one. Throws a KafkaError of kind poison, and appends nothing then.
+   */
+  map(message: MappableMessage, received: Received, into: BridgeRecord[]): number {
+    const before = into.length
+    try {
+      return this.mapAll(message, received, into)
+    } catch (error) {
+      into.length = before
+      throw error instanceof KafkaError ? error : unmappable(`A message of ${message.subject} cannot be mapped`, error)
+    }
+  }
+
+  private mapAll(message: MappableMessage, received: Received, into: BridgeRecord[]): number {
+    const { subject, headers } = message
+    const { bytes, matches } = this.routes.of(subject)
+    if (matches.length === 0) {
+      this.unrouted++
+      return 0
+    }
+    const some = headers.size > 0
+    const hops = this.hops.add(some ? headers.get(HOPS) : undefined)
+    if (hops === null) {
+      this.loops++
+      return 0
+    }
+    const value = isTombstone(message) ? null : message.plainBytes
+    const kept: KafkaHeader[] = []
+    if (some) keepHeaders(message, value === null, received.id !== undefined, kept)
+    if (received.id !== undefined) kept.push([ID, Buffer.from(received.id)])
+    this.made.append(kept, bytes, message.encoding, hops.bytes, received.publisher ?? { id: message.from })
+    const timestamp = timestampOf(some ? headers.get(TIMESTAMP) : undefined, received.at)
+    for (let i = 0; i < matches.length; i++) into.push(recordOf(message, matches[i], bytes, value, kept, timestamp))
+    return matches.length
+  }
+}
+
+function recordOf(
+  message: MappableMessage,
+  match: Match,
+  subjectBytes: Buffer,
+  value: Buffer | null,
+  headers: readonly KafkaHeader[],
+  timestamp: number,
+): BridgeRecord {
+  const { subject } = message
+  const { route } = match
+  let { topic, key } = match
+  let partition = -1
+  let all = headers
+  // Most routes need nothing of this: the subject decides.
+  if (key === undefined) key = route.key.keyOf(new MessageKeyScope(message, subjectBytes))
+  if (topic === null || typeof route.partition !== "number" || route.fixedHeaders === null) {
+    const scope = new MessageScope(message, match.captures, key)
+    topic ??= route.topic.render(scope)
+    if (typeof route.partition !== "number") partition = partitionOf(route.partition.render(scope), route)
+    if (route.fixedHeaders === null)
+      all = [...headers, ...route.headers.map(([name, text]): KafkaHeader => [name, Buffer.from(text.render(scope))])]
+  }
+  if (typeof route.partition === "number") partition = route.partition
+  if (route.fixedHeaders !== null && route.fixedHeaders.length > 0) all = [...headers, ...route.fixedHeaders]
+  return { subject, topic, partition, key, value, headers: all, timestamp }
+}
+
+/** `tombstone: 1` on nothing: no bytes at all, or null as msgpack and JSON write it. */
+function isTombstone(message: MappableMessage): boolean {
+  const { size } = message
+  if (size > 4 || message.headers.size === 0 || message.headers.get(TOMBSTONE) !== "1") return false
+  if (size === 0) return true
+  const { encoding, plainBytes } = message
+  return encoding === "msgpack"
+    ? size === 1 && plainBytes[0] === MSGPACK_NIL
+    : encoding === "json" && plainBytes.toString() === "null"
+}
+
+function keepHeaders(message: MappableMessage, tombstone: boolean, ownId: boolean, into: KafkaHeader[]): void {
+  for (const [name, value] of message.headers) {
+    // The list of hops is written anew, with this connector at its end.
+    if (!isKept(name) || name === HOPS || (tombstone && name === TOMBSTONE) || (ownId && name === ID)) continue
+    into.push([name, typeof value === "string" ? Buffer.from(value) : value])
+  }
+}
+
+function partitionOf(text: string, route: Route): number {
+  const partition = Number(text)
+  if (/^\d{1,10}$/.test(text) && partition < 2 ** 31) return partition
+  throw unmappable(
+    `The route for ${route.pattern} made the partition ${JSON.stringify(text)}, which is no whole number`,
+  )
+}
+
+class MessageKeyScope implements KeyScope {
+  readonly subject: string
+  readonly subjectBytes: Buffer
+  private readonly message: MappableMessage
+
+  constructor(message: MappableMessage, subjectBytes: Buffer) {
+    this.subject = message.subject
+    this.subjectBytes = subjectBytes
+    this.message = message
+  }
+
+  headerBytes(name: string): Buffer | undefined {
+    return this.message.headers.getBytes(name)
+  }
+
+  payload(): unknown {
+    return this.message.data
+  }
+}
+
+class MessageScope implements TemplateScope {
+  readonly subject: string
+  readonly topic = ""
+  readonly partition = -1
+  readonly key: Buffer | null
+  readonly captures: readonly string[]
+  private readonly message: MappableMessage
+
+  constructor(message: MappableMessage, captures: readonly string[], key: Buffer | null) {
+    this.subject = message.subject
+    this.captures = captures
+    this.key = key
+    this.message = message
+  }
+
+  header(name: string): string | undefined {
+    const all = this.message.headers.getAll(name)
+    return all.at(-1)?.toString()
+  }
+}

@@ -1,0 +1,165 @@
+import type { Compression, KafkaRecord } from "../driver.ts"
+import type { Library } from "./load.ts"
+import { varintSize, writeVarint } from "./varint.ts"
+
+/** Bytes in front of the records of a batch (format 2, Kafka 0.11 and later). */
+export const BATCH_HEADER = 61
+/** What the checksum covers begins behind it. */
+const CHECKED_FROM = 21
+const CRC_AT = 17
+const TRANSACTIONAL = 1 << 4
+
+/** Names come from few programs; a map that is full is emptied, not grown. */
+const MOST_NAMES = 1_000
+const headerNames = new Map<string, Buffer>()
+
+function headerName(name: string): Buffer {
+  const known = headerNames.get(name)
+  if (known !== undefined) return known
+  if (headerNames.size >= MOST_NAMES) headerNames.clear()
+  const bytes = Buffer.from(name)
+  headerNames.set(name, bytes)
+  return bytes
+}
+
+/** Who sends, and the number of the first record (KIP-98). */
+export interface Sender {
+  readonly id: bigint
+  readonly epoch: number
+  readonly sequence: number
+  readonly transactional: boolean
+}
+
+function bytesSize(bytes: Buffer | null): number {
+  return bytes === null ? 1 : varintSize(bytes.length) + bytes.length
+}
+
+/** Of the part behind a record's own length, in a batch whose first record has this time. */
+function bodySize(record: KafkaRecord, index: number, firstTime: number): number {
+  const { headers } = record
+  let size =
+    1 + varintSize(record.timestamp - firstTime) + varintSize(index) + bytesSize(record.key) + bytesSize(record.value)
+  size += varintSize(headers.length)
+  for (let i = 0; i < headers.length; i++) size += bytesSize(headerName(headers[i][0])) + bytesSize(headers[i][1])
+  return size
+}
+
+/** Below it, a loop is quicker than a call into C++. */
+const SHORT = 24
+
+function writeBytes(target: Buffer, at: number, bytes: Buffer | null): number {
+  if (bytes === null) return writeVarint(target, at, -1)
+  const { length } = bytes
+  const start = writeVarint(target, at, length)
+  if (length > SHORT) target.set(bytes, start)
+  else for (let i = 0; i < length; i++) target[start + i] = bytes[i]
+  return start + length
+}
+
+function writeRecord(
+  target: Buffer,
+  start: number,
+  record: KafkaRecord,
+  index: number,
+  firstTime: number,
+  size: number,
+) {
+  let at = writeVarint(target, start, size)
+  target[at++] = 0
+  at = writeVarint(target, at, record.timestamp - firstTime)
+  at = writeVarint(target, at, index)
+  at = writeBytes(target, at, record.key)
+  at = writeBytes(target, at, record.value)
+  const { headers } = record
+  at = writeVarint(target, at, headers.length)
+  for (let i = 0; i < headers.length; i++) {
+    at = writeBytes(target, at, headerName(headers[i][0]))
+    at = writeBytes(target, at, headers[i][1])
+  }
+  return at
+}
+
+/** Records of one partition, encoded; the sender's numbers are still to be put in. */
+export interface EncodedRecords {
+  /** The header's place is left free. */
+  readonly bytes: Buffer
+  readonly firstTime: number
+  readonly lastTime: number
+  readonly count: number
+}
+
+/**
+ * Encodes as many records, from `from` on, as fit into `limit` bytes: one at least. `records` are all of one partition.
+ * The library makes an object with lists of buffers for each record; this writes them behind one another.
+ */
+export function encodeRecords(records: readonly KafkaRecord[], from: number, limit: number): EncodedRecords {
+  const firstTime = records[from].timestamp
+  let lastTime = firstTime
+  let target = Buffer.allocUnsafe(Math.min(limit, guess(records, from)) + BATCH_HEADER)
+  let at = BATCH_HEADER
+  let index = from
+  for (; index < records.length; index++) {
+    const record = records[index]
+    const size = bodySize(record, index - from, firstTime)
+    const end = at + varintSize(size) + size
+    if (index > from && end > limit) break
+    if (end > target.length) target = grown(target, at, end)
+    at = writeRecord(target, at, record, index - from, firstTime, size)
+    if (record.timestamp > lastTime) lastTime = record.timestamp
+  }
+  return { bytes: target.subarray(0, at), firstTime, lastTime, count: index - from }
+}
+
+/** The first record stands for all. */
+function guess(records: readonly KafkaRecord[], from: number): number {
+  return (bodySize(records[from], 0, records[from].timestamp) + 16) * (records.length - from)
+}
+
+function grown(target: Buffer, used: number, needed: number) {
+  const larger = Buffer.allocUnsafe(Math.max(needed, target.length * 2))
+  target.copy(larger, 0, 0, used)
+  return larger
+}
+
+/** Kafka's numbers of the codecs. */
+const CODECS: Readonly<Record<Compression, number>> = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 }
+
+/** Compresses the records of a batch, when it is wanted. */
+export async function compress(library: Library, records: EncodedRecords, codec: Compression): Promise<EncodedRecords> {
+  if (codec === "none") return records
+  const algorithm = library.compressionsAlgorithms[codec]
+  const plain = records.bytes.subarray(BATCH_HEADER)
+  const packed = codec === "gzip" ? await gzip(library, plain) : algorithm.compressSync(plain)
+  const bytes = Buffer.allocUnsafe(BATCH_HEADER + packed.length)
+  bytes.set(packed, BATCH_HEADER)
+  return { ...records, bytes }
+}
+
+/** In a thread of its own: it is the slow one. */
+function gzip(library: Library, bytes: Buffer): Promise<Buffer> {
+  return library.compressionsAlgorithms.gzip.compress(bytes)
+}
+
+function writeInt64(target: Buffer, value: number, at: number): void {
+  target.writeInt32BE(Math.floor(value / 0x1_0000_0000), at)
+  target.writeUInt32BE(value - Math.floor(value / 0x1_0000_0000) * 0x1_0000_0000, at + 4)
+}
+
+/** Fills in the header in place: the batch is ready to be sent, and may be sent again as it is. */
+export function sealBatch(library: Library, records: EncodedRecords, codec: Compression, sender: Sender): Buffer {
+  const { bytes, count } = records
+  bytes.fill(0, 0, 8)
+  bytes.writeInt32BE(bytes.length - 12, 8)
+  bytes.writeInt32BE(-1, 12)
+  bytes[16] = 2
+  bytes.writeInt16BE(CODECS[codec] | (sender.transactional ? TRANSACTIONAL : 0), 21)
+  bytes.writeInt32BE(count - 1, 23)
+  writeInt64(bytes, records.firstTime, 27)
+  writeInt64(bytes, records.lastTime, 35)
+  bytes.writeBigInt64BE(sender.id, 43)
+  bytes.writeInt16BE(sender.epoch, 51)
+  bytes.writeInt32BE(sender.sequence, 53)
+  bytes.writeInt32BE(count, 57)
+  bytes.writeUInt32BE(library.crc32c(bytes.subarray(CHECKED_FROM)), CRC_AT)
+  return bytes
+}

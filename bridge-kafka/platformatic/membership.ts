@@ -1,0 +1,107 @@
+import type { TopicPartition } from "../driver.ts"
+import type { KafkaError } from "../errors.ts"
+
+/** What a member of a group tells its consumer. */
+export interface MembershipEvents {
+  /** Gained; resolves when records of them may be fetched. */
+  assigned(partitions: readonly TopicPartition[]): Promise<void>
+  /** To be given up: the group waits until it resolves, but not longer than the rebalance timeout. */
+  revoked(partitions: readonly TopicPartition[]): Promise<void>
+  /** Gone already. */
+  lost(partitions: readonly TopicPartition[]): void
+  /** It cannot go on. */
+  failed(error: KafkaError): void
+}
+
+/** Who commits: the epoch of KIP-848, or the generation of a classic group. */
+export interface Identity {
+  readonly id: string
+  readonly epoch: number
+}
+
+/** A place in a group: by KIP-848 or by the classic protocol. */
+export interface Membership {
+  readonly identity: Identity
+  /** Begins to belong to the group; what comes of it is told by the events. */
+  start(): void
+  /** Finds out at once whether the session has ended while this process stood still. */
+  check(): void
+  leave(): Promise<void>
+}
+
+export interface MembershipOptions {
+  readonly group: string
+  readonly topics: readonly string[]
+  /** Milliseconds without an answer after which the group has given our partitions to others. */
+  readonly sessionTimeout: number
+}
+
+/** Longest time that a group waits for one member to give partitions up (milliseconds): commits have half of it. */
+export const REBALANCE_TIMEOUT = 60_000
+
+/** Those of `all` that are not in `others`. */
+export function without(all: readonly TopicPartition[], others: readonly TopicPartition[]): TopicPartition[] {
+  const gone = new Set(others.map(({ topic, partition }) => `${topic}/${partition}`))
+  return all.filter(({ topic, partition }) => !gone.has(`${topic}/${partition}`))
+}
+
+/**
+ * The watch over a member's session: a group that does not hear of us gives our partitions away, and nobody tells us (kafka.md 1.3: the
+ * library's heartbeats go on for ever). It runs from when the last answered request was sent.
+ */
+export class Session {
+  private readonly timeout: number
+  private readonly expired: () => void
+  private timer: NodeJS.Timeout | null = null
+  private end = Number.POSITIVE_INFINITY
+
+  constructor(timeout: number, expired: () => void) {
+    this.timeout = timeout
+    this.expired = expired
+  }
+
+  /** The group has heard of us: a request that was sent then was answered. `grace`: that it waits longer now, in milliseconds. */
+  heard(sent: number, grace = 0): void {
+    this.stop()
+    this.end = sent + this.timeout + grace
+    this.timer = setTimeout(() => this.check(), Math.max(0, this.end - performance.now()) + 1).unref()
+  }
+
+  check(): void {
+    if (performance.now() < this.end) return
+    this.stop()
+    this.expired()
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+    this.end = Number.POSITIVE_INFINITY
+  }
+}
+
+/** A sleep that something else may end. */
+export class Nap {
+  private wake: (() => void) | null = null
+  private roused = false
+
+  async sleep(milliseconds: number): Promise<void> {
+    if (!this.roused) {
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, milliseconds).unref()
+        this.wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    this.wake = null
+    this.roused = false
+  }
+
+  /** Also the next one, when nobody sleeps now. */
+  rouse(): void {
+    this.roused = true
+    this.wake?.()
+  }
+}

@@ -1,0 +1,248 @@
+import type { Buffer } from "node:buffer"
+import fs, { type FileHandle } from "node:fs/promises"
+import type { HeddleError } from "../../core/errors.ts"
+import type { Chunk } from "./chunk.ts"
+import { damaged } from "./damage.ts"
+import type { Gate } from "./gate.ts"
+import { fault, readBlock } from "./record-blocks.ts"
+import { PREFIX_SIZE, RecordDecoder, readU32, type SpoolRecord } from "./record-format.ts"
+import { SEGMENT_HEADER_SIZE, type Segment } from "./segment.ts"
+import type { Tail } from "./tail.ts"
+
+/** Records in order, without holes but for `missed`. Their bytes are views, good for as long as they are held. */
+export interface SpoolBatch {
+  readonly records: SpoolRecord[]
+  /** How many before the first of these were freed before this reader came to them. */
+  readonly missed: number
+}
+
+/** What a reader needs of its spool. */
+export interface ReaderSource {
+  readonly first: number
+  readonly durable: number
+  readonly tail: Tail
+  readonly gate: Gate
+  readonly failure: HeddleError | null
+  readonly closed: boolean
+  segmentWith(sequence: number): Segment | undefined
+  /** Calls `wake` once, when there may be more to read or the spool ends. */
+  whenMore(wake: () => void): void
+  forget(wake: () => void): void
+}
+
+export interface ReaderOptions {
+  /** Sequence to begin with; default: the first that is there. */
+  from?: number
+  /** Records in a batch at most. Default 4096: a few milliseconds of work for whoever gets it. */
+  maxRecords?: number
+}
+
+/** Reads what is durable, from memory where it keeps up and from the disk where it does not. It does not keep records from being freed. */
+export class SpoolReader implements AsyncIterable<SpoolBatch> {
+  private readonly source: ReaderSource
+  private readonly maxRecords: number
+  private readonly decoder = new RecordDecoder()
+  private cursor: number
+  private missed = 0
+  private closed = false
+  private wake: (() => void) | null = null
+  /** Where `cursor` is in memory. */
+  private chunk: Chunk | null = null
+  private chunkAt = 0
+  /** The file that was read last, and where in it which record is. */
+  private file: FileHandle | null = null
+  private segment: Segment | null = null
+  private offset = 0
+  private offsetSequence = 0
+  private reading: Promise<SpoolBatch | null> | null = null
+
+  constructor(source: ReaderSource, options: ReaderOptions = {}) {
+    this.source = source
+    this.cursor = Math.max(options.from ?? source.first, 0)
+    this.maxRecords = options.maxRecords ?? 4096
+  }
+
+  /** Sequence of the next record. */
+  get position(): number {
+    return this.cursor
+  }
+
+  /**
+   * The next records, at least one; waits until there are some. Null when the reader or the spool is closed. One call at a time. Rejects with
+   * ERR_SPOOL for damage on the disk and, when all is read, for the failure of the spool; with the signal's reason when aborted.
+   */
+  async next(signal?: AbortSignal): Promise<SpoolBatch | null> {
+    for (;;) {
+      signal?.throwIfAborted()
+      if (this.closed || this.source.closed) {
+        await this.close()
+        return null
+      }
+      const batch = this.read()
+      if (batch !== null) return batch
+      if (this.cursor < this.source.durable) {
+        this.reading = this.fromDisk()
+        const read = await this.reading.finally(() => {
+          this.reading = null
+        })
+        if (read !== null) return read
+      } else {
+        if (this.source.failure !== null) throw this.source.failure
+        await this.more(signal)
+      }
+    }
+  }
+
+  /** What is in memory, at once; null when there is nothing or it has to be read from the disk. */
+  read(): SpoolBatch | null {
+    this.skipFreed()
+    const { durable } = this.source
+    if (this.closed || this.cursor >= durable) return null
+    const chunk = this.find()
+    if (chunk === null) return null
+    const records: SpoolRecord[] = []
+    const until = Math.min(durable, chunk.end, this.cursor + this.maxRecords)
+    let at = this.chunkAt
+    for (; this.cursor < until; this.cursor++) {
+      records.push(this.decoder.decode(chunk.bytes, at))
+      at += PREFIX_SIZE + readU32(chunk.bytes, at)
+    }
+    this.chunkAt = at
+    return this.batch(records)
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    this.wake?.()
+    await this.reading?.catch(() => {})
+    this.chunk = null
+    await this.closeFile()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SpoolBatch> {
+    try {
+      for (;;) {
+        const batch = await this.next()
+        if (batch === null) return
+        yield batch
+      }
+    } finally {
+      await this.close()
+    }
+  }
+
+  private batch(records: SpoolRecord[]): SpoolBatch {
+    const { missed } = this
+    this.missed = 0
+    return { records, missed }
+  }
+
+  private skipFreed(): void {
+    const { first } = this.source
+    if (this.cursor >= first) return
+    this.missed += first - this.cursor
+    this.cursor = first
+  }
+
+  /** The chunk with the record at `cursor`; `chunkAt` is where. */
+  private find(): Chunk | null {
+    let { chunk } = this
+    if (chunk !== null && !chunk.evicted && chunk.end > this.cursor && chunk.first <= this.cursor) {
+      if (this.chunkAt > 0) return chunk
+    } else if (chunk !== null && !chunk.evicted && chunk.next?.first === this.cursor) {
+      this.chunk = chunk.next
+      this.chunkAt = chunk.next.start
+      return chunk.next
+    }
+    chunk = this.source.tail.find(this.cursor)
+    this.chunk = chunk
+    if (chunk === null) return null
+    void this.closeFile()
+    this.chunkAt = chunk.start
+    for (let sequence = chunk.first; sequence < this.cursor; sequence++)
+      this.chunkAt += PREFIX_SIZE + readU32(chunk.bytes, this.chunkAt)
+    return chunk
+  }
+
+  /** Null: look again. */
+  private async fromDisk(): Promise<SpoolBatch | null> {
+    this.chunk = null
+    const segment = this.source.segmentWith(this.cursor)
+    if (segment === undefined) return null // Freed: `skipFreed` goes on behind it.
+    const file = await this.open(segment)
+    if (file === null) return null
+    const { durable } = this.source
+    const block = await this.source.gate.run(() => readBlock(file, this.offset, segment.bytes))
+    return this.take(block, segment, durable)
+  }
+
+  private take(block: Buffer, segment: Segment, durable: number): SpoolBatch | null {
+    const records: SpoolRecord[] = []
+    let at = 0
+    while (this.offsetSequence < durable && this.offsetSequence < segment.end && records.length < this.maxRecords) {
+      const why = fault(block, at, block.length, this.offsetSequence)
+      if (why !== null) {
+        if (at > 0) break // It may go on in the next block.
+        throw damaged(segment.file, this.offset, why)
+      }
+      if (this.offsetSequence >= this.cursor) {
+        records.push(this.decode(block, at, segment))
+        this.cursor++
+      }
+      at += PREFIX_SIZE + readU32(block, at)
+      this.offsetSequence++
+    }
+    this.offset += at
+    return records.length === 0 ? null : this.batch(records)
+  }
+
+  private decode(block: Buffer, at: number, segment: Segment): SpoolRecord {
+    try {
+      return this.decoder.decode(block, at)
+    } catch (error) {
+      throw damaged(
+        segment.file,
+        this.offset + at,
+        "a record has another format; was it written by another version?",
+        error,
+      )
+    }
+  }
+
+  private async open(segment: Segment): Promise<FileHandle | null> {
+    if (this.file !== null && this.segment === segment && this.offsetSequence <= this.cursor) return this.file
+    await this.closeFile()
+    try {
+      this.file = await fs.open(segment.file, "r")
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT" && this.cursor < this.source.first) return null
+      throw damaged(segment.file, 0, `it cannot be opened: ${(error as Error).message}`, error)
+    }
+    this.segment = segment
+    const place = segment.index.bySequence(this.cursor)
+    this.offset = place?.offset ?? SEGMENT_HEADER_SIZE
+    this.offsetSequence = place?.sequence ?? segment.first
+    return this.file
+  }
+
+  private async closeFile(): Promise<void> {
+    const { file } = this
+    this.file = null
+    this.segment = null
+    await file?.close()
+  }
+
+  private async more(signal?: AbortSignal): Promise<void> {
+    await new Promise<void>(resolve => {
+      const wake = (): void => {
+        this.wake = null
+        this.source.forget(wake)
+        signal?.removeEventListener("abort", wake)
+        resolve()
+      }
+      this.wake = wake
+      this.source.whenMore(wake)
+      signal?.addEventListener("abort", wake)
+    })
+  }
+}
