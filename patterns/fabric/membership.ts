@@ -28,6 +28,8 @@ export type { MembershipOptions } from "./membership/options.ts"
 export interface MembershipHost {
   /** Sends this to a member over its link; false = there is no link now. */
   send(node: string, notice: MembershipNotice): boolean
+  /** Bytes that have come over the link of a member: more than before is a sign of life. */
+  traffic(node: string): number
   /** A member is new, or back from the dead. There need not be a link to it. */
   joined(member: MemberInfo): void
   suspected(node: string): void
@@ -92,11 +94,13 @@ export class Membership {
     const send = (node: string, notice: MembershipNotice): boolean => host.send(node, notice)
     this.gossip = new Gossip(this.self, this.roster, send, this.options, random)
     const probing = (member: Member): void => {
+      member.traffic = host.traffic(member.node)
       if (!member.linked) host.wanted(member.info)
       // It is to object before it answers.
       else if (member.state === "suspect") this.gossip.send(member.node, [member])
     }
-    this.prober = new Prober(this.roster, { send, probing }, this.options, random)
+    const showsLife = (member: Member): boolean => this.showsLife(member)
+    this.prober = new Prober(this.roster, { send, probing, showsLife }, this.options, random)
   }
 
   /** Ours; the hello of a link says it. */
@@ -186,12 +190,6 @@ export class Membership {
     this.gossip.flush(now)
   }
 
-  /** Traffic of any kind came from this node. */
-  heard(node: string, now: number): void {
-    const member = this.roster.get(node)
-    if (member !== undefined) member.heard = now
-  }
-
   /** Takes what came over the link of `from`, which need not be a notice at all. False = malformed, or a stranger. */
   receive(from: string, notice: unknown, now: number): boolean {
     const read = readNotice(notice)
@@ -271,6 +269,10 @@ export class Membership {
     if (corrections.length > 0) this.gossip.send(from, corrections)
   }
 
+  private showsLife(member: Member): boolean {
+    return this.host.traffic(member.node) !== member.traffic
+  }
+
   private soon(now: number): number {
     return now + this.options.gossipDelay * (1 + this.random())
   }
@@ -344,6 +346,7 @@ export class Membership {
   /** Gives a suspect its time: news takes time in proportion to the logarithm of the members (SWIM, section 5). */
   private wait(suspect: Member, now: number): void {
     suspect.suspected = now
+    suspect.traffic = this.host.traffic(suspect.node)
     suspect.deadline = now + this.options.suspicionTimeout * Math.max(1, Math.log10(this.roster.size + 1))
   }
 
@@ -358,7 +361,7 @@ export class Membership {
   }
 
   private expire(suspect: Member, now: number): void {
-    if (suspect.linked && suspect.heard > suspect.suspected) {
+    if (suspect.linked && (suspect.heard > suspect.suspected || this.showsLife(suspect))) {
       // It lives, and does not know: it is told once more.
       this.wait(suspect, now)
       this.tell(suspect, now)

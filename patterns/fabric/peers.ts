@@ -102,6 +102,10 @@ export class Peers {
       { node, name, endpoints: this.endpoints },
       {
         send: (id, notice) => this.links.get(id)?.sendMembers(JSON.stringify(notice)) ?? false,
+        traffic: id => {
+          const link = this.links.get(id)
+          return link === undefined ? 0 : link.bytesIn + (link.connection?.bytesReceived ?? 0)
+        },
         joined: () => {},
         suspected: id => this.tell("suspect", id),
         recovered: id => this.tell("recover", id),

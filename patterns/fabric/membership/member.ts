@@ -44,6 +44,8 @@ export class Member {
   linked = false
   /** When something came from it, in the clock of the caller. */
   heard = Number.NEGATIVE_INFINITY
+  /** Bytes that had come from it when it was probed or suspected. */
+  traffic = 0
   /** When it was last told that it is thought suspect or dead. */
   told = Number.NEGATIVE_INFINITY
   /** When the suspicion began, and when it ends with its death. */

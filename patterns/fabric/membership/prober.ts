@@ -12,6 +12,8 @@ export interface ProberHost {
   send(node: string, notice: MembershipNotice): boolean
   /** Its turn to be probed has come. */
   probing(member: Member): void
+  /** Whether anything has come from it since it was probed. */
+  showsLife(member: Member): boolean
 }
 
 interface Probe {
@@ -150,6 +152,8 @@ export class Prober {
 
   private overdue(probe: Probe, now: number): Member | null {
     const { member } = probe
+    // On an overloaded host answers queue behind other traffic, which is as good a sign.
+    if (member.linked && this.host.showsLife(member)) member.heard = now
     const answered = (member.linked && member.heard >= probe.begun) || !member.living
     if (!answered && !probe.indirect) {
       this.askOthers(probe)

@@ -25,6 +25,8 @@ export class Rig {
   readonly membership: Membership
   /** Nodes that `send` has no link to. */
   readonly cut = new Set<string>()
+  /** Bytes that have come over links. */
+  readonly came = new Map<string, number>()
 
   constructor(options: Partial<MembershipOptions> = {}, random = new Random(1)) {
     const log = (event: string): void => {
@@ -32,6 +34,7 @@ export class Rig {
     }
     const host = {
       send: (to: string, notice: MembershipNotice): boolean => this.sent.push({ to, notice }) > 0 && !this.cut.has(to),
+      traffic: (node: string): number => this.came.get(node) ?? 0,
       joined: ({ node }: MemberInfo): void => log(`joined ${node}`),
       suspected: (node: string): void => log(`suspected ${node}`),
       recovered: (node: string): void => log(`recovered ${node}`),

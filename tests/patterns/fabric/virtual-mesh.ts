@@ -43,6 +43,7 @@ export class VirtualNode {
         this.sent.set(notice.t, (this.sent.get(notice.t) ?? 0) + 1)
         return mesh.send(this, to, notice)
       },
+      traffic: (): number => 0,
       joined: (member: MemberInfo): void => log(`joined ${member.node}`),
       suspected: (member: string): void => log(`suspected ${member}`),
       recovered: (member: string): void => log(`recovered ${member}`),
