@@ -1,0 +1,286 @@
+import type { KafkaRecord, StoredAt } from "../driver.ts"
+import { failureOf } from "../failure.ts"
+import { slotOf } from "../mapping/partition.ts"
+import type { BridgeRecord } from "../record.ts"
+import type { SpoolRecord } from "../spool/record-format.ts"
+import { idsGone, idsRecord, sourceGone, sourceRecord } from "./checkpoint.ts"
+import { type Ledger, type Source, sourceKey } from "./ledger.ts"
+import type { Mapper } from "./mapper.ts"
+import type { Shard } from "./shard.ts"
+import type { Topics } from "./topics.ts"
+
+/** Room for headers and framing of one record in a batch of Kafka, roughly. */
+const OVERHEAD = 32
+
+/** What becomes of records that can never pass (errors.tolerance). */
+export interface Poison {
+  /** What to send in its place; null = nothing. Throws a KafkaError of kind fatal when the connector is to stop before it. */
+  replace(record: SpoolRecord, error: unknown): BridgeRecord | null
+  /** It has been done. */
+  replaced(record: SpoolRecord, error: unknown, kept: boolean): void
+}
+
+/** What a batch needs to know of the connector. */
+export interface BatchSources {
+  readonly mapper: Mapper
+  readonly topics: Topics
+  readonly poison: Poison
+  /** The journal's, as in checkpoints. */
+  readonly spool: string
+}
+
+/** Why a batch ended before it was full. */
+export interface Obstacle {
+  /** Resolves when it is out of the way, rejects with a KafkaError. */
+  readonly gone: Promise<void>
+  readonly record: SpoolRecord
+}
+
+/**
+ * The oldest records of some shards on their way to Kafka. They stay in their shards until the batch is settled: an attempt that
+ * failed is built anew, and nothing has to be put back.
+ */
+export class Batch {
+  readonly records: KafkaRecord[] = []
+  /** What stands in the way of the next record, when that is why it is so short. */
+  obstacle: Obstacle | null = null
+  bytes = 0
+  /** Journal records in it that become records of Kafka. */
+  entries = 0
+  private readonly parts: { shard: Shard; count: number }[] = []
+  /** For each journal record: where in `records` it ends. */
+  private readonly ends: number[] = []
+  private readonly sources: BatchSources
+  private readonly mapped: BridgeRecord[] = []
+  private readonly numbers = new Map<Source, Set<number>>()
+  /** Own ids of each shard, with the number of the record. */
+  private readonly ids = new Map<Ledger, Map<string, number>>()
+  private readonly replaced = new Map<SpoolRecord, { error: unknown; kept: boolean }>()
+  private already: ReadonlyMap<number, StoredAt | null> = new Map()
+  private position = -1
+
+  constructor(sources: BatchSources) {
+    this.sources = sources
+  }
+
+  /** Journal records, those included that become nothing. */
+  get length(): number {
+    return this.ends.length
+  }
+
+  /**
+   * Takes the oldest of a shard, up to so many and so many bytes in all. `condemned`: records that Kafka or the mapping has refused, with the reasons.
+   * Throws what `Poison.replace` throws, and faults of the mapping that are no poison.
+   */
+  take(
+    shard: Shard,
+    most: number,
+    limit: number,
+    condemned: ReadonlyMap<number, unknown>,
+    already: ReadonlyMap<number, StoredAt | null>,
+  ): void {
+    this.already = already
+    const part = { shard, count: 0 }
+    this.parts.push(part)
+    this.position = shard.ledger?.peek(this.sources.spool)?.stored.last ?? -1
+    while (part.count < shard.length && this.entries < most && this.bytes < limit) {
+      if (!this.add(shard.at(part.count), shard.ledger, condemned)) return
+      part.count++
+    }
+  }
+
+  /** Records of the checkpoint that belongs to the batch. */
+  checkpoint(topic: string, shard: Shard, now: number): KafkaRecord[] {
+    const records: KafkaRecord[] = []
+    const ledger = shard.ledger as Ledger
+    const last = this.lastSequence(shard)
+    records.push(sourceRecord(topic, shard.number, ledger.use(this.sources.spool, now), [last], now))
+    for (const [source, numbers] of this.numbers)
+      records.push(
+        sourceRecord(
+          topic,
+          shard.number,
+          source,
+          [...numbers].sort((a, b) => a - b),
+          now,
+        ),
+      )
+    for (const key of ledger.takeForgotten()) records.push(sourceGone(topic, shard.number, key, now))
+    const ids = this.ids.get(ledger)
+    if (ids !== undefined) records.push(idsRecord(topic, shard.number, ledger.ids.nextGroup, [...ids.keys()], now))
+    for (const group of ledger.takeEmptyIdGroups()) records.push(idsGone(topic, shard.number, group, now))
+    return records
+  }
+
+  /** All of it is stored: publishers are told, shards go on. `done` gets each record of the journal. Returns the memory that is free now. */
+  settle(places: readonly StoredAt[], durable: boolean, done: (sequence: number) => void): number {
+    let freed = 0
+    let index = 0
+    let from = 0
+    for (const { shard, count } of this.parts) {
+      const { ledger } = shard
+      for (let i = 0; i < count; i++, index++) {
+        const record = shard.at(i)
+        const to = this.ends[index]
+        if (record.origin !== null) this.tell(record, ledger, to > from ? places[from] : null, to > from)
+        from = to
+        done(record.sequence)
+      }
+      if (ledger !== null && count > 0 && durable)
+        ledger.use(this.sources.spool, Date.now()).store(shard.at(count - 1).sequence, null, false)
+      const size = shard.shift(count)
+      shard.bytes -= size
+      freed += size
+    }
+    for (const [ledger, ids] of this.ids)
+      ledger.rememberIds([...ids].map(([id, at]) => [id, places[at] ?? null] as const))
+    for (const [record, { error, kept }] of this.replaced) this.sources.poison.replaced(record, error, kept)
+    return freed
+  }
+
+  /** Notes which journal records are stored with all of theirs, of a batch of which others were refused. */
+  storedInPart(places: readonly (StoredAt | null)[], into: Map<number, StoredAt | null>): void {
+    if (places.length === 0) return
+    let index = 0
+    let from = 0
+    for (const { shard, count } of this.parts) {
+      for (let i = 0; i < count; i++, index++) {
+        const to = this.ends[index]
+        if (to > from && places.slice(from, to).every(place => place !== null))
+          into.set(shard.at(i).sequence, places[from])
+        from = to
+      }
+    }
+  }
+
+  /** The journal record that became record number `index` of the batch. */
+  originOf(index: number): SpoolRecord | null {
+    let at = 0
+    for (const { shard, count } of this.parts)
+      for (let i = 0; i < count; i++, at++) if (this.ends[at] > index) return shard.at(i)
+    return null
+  }
+
+  private lastSequence(shard: Shard): number {
+    const part = this.parts.find(one => one.shard === shard)
+    return part === undefined || part.count === 0 ? -1 : shard.at(part.count - 1).sequence
+  }
+
+  /** False: the batch ends before it. */
+  private add(record: SpoolRecord, ledger: Ledger | null, condemned: ReadonlyMap<number, unknown>): boolean {
+    if (ledger !== null && this.isDuplicate(record, ledger)) {
+      this.ends.push(this.records.length)
+      return true
+    }
+    if (this.already.size > 0 && this.already.has(record.sequence)) {
+      this.ends.push(this.records.length)
+      if (ledger !== null) this.note(record, ledger, -1)
+      return true
+    }
+    const { mapped } = this
+    mapped.length = 0
+    let refusal = condemned.size === 0 ? undefined : condemned.get(record.sequence)
+    if (refusal === undefined) {
+      try {
+        const late = this.sources.mapper.map(record, mapped)
+        if (late !== undefined) {
+          this.obstacle = { gone: late, record }
+          return false
+        }
+      } catch (error) {
+        if (failureOf(error, "MAPPING").kind !== "poison") throw error
+        refusal = error
+      }
+    }
+    if (refusal !== undefined) {
+      mapped.length = 0
+      let instead: BridgeRecord | null
+      try {
+        instead = this.sources.poison.replace(record, refusal)
+      } catch (error) {
+        // What is before it goes out first.
+        if (this.entries > 0) return false
+        throw error
+      }
+      if (instead !== null) mapped.push(instead)
+    }
+    const start = this.records.length
+    for (let i = 0; i < mapped.length; i++) {
+      const one = mapped[i]
+      const count = this.sources.topics.count(one.topic)
+      if (count === 0) {
+        this.records.length = start
+        this.obstacle = { gone: this.sources.topics.resolve(one.topic), record }
+        return false
+      }
+      if (one.partition < 0 || one.partition >= count) place(one, count)
+      this.records.push(one)
+      this.bytes += OVERHEAD + (one.key?.length ?? 0) + (one.value?.length ?? 0)
+    }
+    // Not before: while the topic of the dead letters is looked for, the record is not in the batch.
+    if (refusal !== undefined) this.replaced.set(record, { error: refusal, kept: mapped.length > 0 })
+    if (mapped.length > 0) this.entries++
+    this.ends.push(this.records.length)
+    if (ledger !== null && (record.origin !== null || record.id !== "")) this.note(record, ledger, start)
+    return true
+  }
+
+  private isDuplicate(record: SpoolRecord, ledger: Ledger): boolean {
+    if (record.sequence <= this.position) return true
+    const { origin, id } = record
+    if (origin === null && id === "") return false
+    // It went to an owner that gave it back: the original lies before it in this journal, or has left it as stored.
+    if (origin !== null && origin.publisher === this.sources.spool) return true
+    if (origin !== null) {
+      const source = ledger.peek(sourceKey(origin.publisher, origin.epoch))
+      if (
+        source !== undefined &&
+        (source.stored.has(origin.number) || this.numbers.get(source)?.has(origin.number) === true)
+      )
+        return true
+    }
+    if (id === "") return false
+    if (ledger.placeOfId(id) !== undefined || this.ids.get(ledger)?.has(id) === true) return true
+    const same = ledger.ofId(id)
+    return same !== null && this.numbers.get(same.source)?.has(same.number) === true
+  }
+
+  private note({ origin, id }: SpoolRecord, ledger: Ledger, at: number): void {
+    if (id !== "") {
+      const ids = this.ids.get(ledger)
+      if (ids === undefined) this.ids.set(ledger, new Map([[id, at]]))
+      else ids.set(id, at)
+    }
+    if (origin === null) return
+    const source = ledger.use(sourceKey(origin.publisher, origin.epoch), Date.now())
+    const numbers = this.numbers.get(source)
+    if (numbers === undefined) this.numbers.set(source, new Set([origin.number]))
+    else numbers.add(origin.number)
+  }
+
+  private tell(record: SpoolRecord, ledger: Ledger | null, place: StoredAt | null, fresh: boolean): void {
+    const { origin, id } = record
+    if (ledger === null || origin === null) return
+    const source = ledger.use(sourceKey(origin.publisher, origin.epoch), Date.now())
+    const replaced = this.replaced.size === 0 ? undefined : this.replaced.get(record)
+    if (replaced !== undefined) source.fail(origin.number, "ERR_KAFKA", textOf(replaced.error, replaced.kept))
+    const known = fresh
+      ? place
+      : (this.already.get(record.sequence) ??
+        source.placeOf(origin.number) ??
+        (id === "" ? null : (ledger.placeOfId(id) ?? null)))
+    // A record that became nothing, because no route wanted it, is no duplicate.
+    source.store(origin.number, known, !fresh && !(this.numbers.get(source)?.has(origin.number) ?? false))
+  }
+}
+
+function textOf(error: unknown, kept: boolean): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return `${text} (${kept ? "it is among the dead letters" : "it was dropped"})`
+}
+
+/** Without a key the subject decides, so that its order is kept. A partition that there is not is taken modulo. The record is the batch's own. */
+function place(record: { -readonly [field in keyof BridgeRecord]: BridgeRecord[field] }, count: number): void {
+  const { partition, key, subject } = record
+  record.partition = partition >= 0 ? partition % count : slotOf(key ?? Buffer.from(subject), count)
+}

@@ -1,0 +1,78 @@
+import { matches, overlaps } from "../../core/subject.ts"
+import type { Fabric } from "../../patterns/fabric/fabric.ts"
+import type { FabricMessage } from "../../patterns/fabric/message.ts"
+import type { Subscription } from "../../patterns/fabric/subscription.ts"
+import type { SinkCounters } from "./counters.ts"
+import type { Journal } from "./journal.ts"
+import type { ShardFinder } from "./shard-finder.ts"
+import { recordOf } from "./spooled-message.ts"
+
+export interface IntakeHost {
+  readonly journal: Journal
+  readonly counters: SinkCounters
+  readonly finder: ShardFinder
+  /** 1 = this instance takes messages of the shard. */
+  readonly taken: Uint8Array
+}
+
+/** Messages that may wait here and at each publisher while a turn is at work: a burst, not an outage, which the journal takes. */
+const LIMIT = 65_536
+
+/** Subscribes to all subjects of the connector, and puts those of owned shards into the journal (SINK-2). */
+export class Intake {
+  private readonly subscriptions: Subscription<unknown>[] = []
+  private readonly host: IntakeHost
+
+  constructor(host: IntakeHost) {
+    this.host = host
+  }
+
+  /** Resolves when all nodes that are known know of the wish. */
+  async start(fabric: Fabric, patterns: readonly string[]): Promise<void> {
+    patterns.forEach((pattern, index) => {
+      // What matches two patterns comes twice; the first one takes it.
+      const before = patterns.slice(0, index).filter(one => overlaps(one, pattern))
+      const handler =
+        before.length === 0
+          ? (message: FabricMessage) => this.take(message)
+          : (message: FabricMessage) => {
+              if (!before.some(one => matches(one, message.subject))) this.take(message)
+            }
+      this.subscriptions.push(fabric.subscribe(pattern, handler, { limit: LIMIT }))
+    })
+    await Promise.all(this.subscriptions.map(one => one.ready))
+  }
+
+  /** Messages that were lost before they came here, because this process was too slow. */
+  get dropped(): number {
+    let sum = 0
+    for (const { dropped, droppedBefore } of this.subscriptions) sum += dropped + droppedBefore
+    return sum
+  }
+
+  stop(): void {
+    for (const one of this.subscriptions.splice(0)) one.unsubscribe()
+  }
+
+  private take(message: FabricMessage): void {
+    const { host } = this
+    const { counters } = host
+    const shard = host.finder.of(message.subject)
+    if (host.taken[shard] === 0) {
+      counters.foreign++
+      return
+    }
+    try {
+      if (host.journal.append(recordOf(message, Date.now()), shard, "", null) < 0) {
+        counters.full++
+        return
+      }
+    } catch {
+      // Its payload cannot be made readable by others, or it is larger than the journal takes.
+      counters.unreadable++
+      return
+    }
+    counters.received++
+    counters.bytes += message.size
+  }
+}

@@ -1,0 +1,354 @@
+import { Backoff } from "../backoff.ts"
+import type { KafkaDriver, KafkaRecord, Producer, ProducerOptions, StoredAt } from "../driver.ts"
+import { type ErrorKind, KafkaError } from "../errors.ts"
+import { failureOf } from "../failure.ts"
+import { Batch, type BatchSources } from "./batch.ts"
+import { readCheckpoint } from "./checkpoint.ts"
+import type { SinkCounters } from "./counters.ts"
+import type { Shard } from "./shard.ts"
+
+export interface LaneSettings {
+  /** Milliseconds from the start of one batch to the next, unless there is enough for a full one. The first after a pause never waits. */
+  readonly linger: number
+  /** Bytes of a batch. */
+  readonly batchBytes: number
+  readonly producer: ProducerOptions
+  /** Milliseconds. */
+  readonly retryMin: number
+  readonly retryMax: number
+}
+
+export interface LaneHost extends BatchSources {
+  readonly driver: KafkaDriver
+  readonly settings: LaneSettings
+  readonly counters: SinkCounters
+  /** That record of the journal is stored. */
+  done(sequence: number): void
+  /** A batch is settled: so much memory is free. */
+  settled(freed: number): void
+  /** Something that is tried again went wrong; null = it went well. */
+  trouble(error: unknown): void
+  /** The shard is taken over: it can be served. */
+  taken(shard: Shard): void
+  /** Another instance has the shard. */
+  fenced(shard: Shard): void
+  /** The connector cannot go on. */
+  failed(error: unknown): void
+}
+
+/** One shard with its own transactions. */
+export interface ExactlyOnce {
+  readonly shard: Shard
+  readonly transactionalId: string
+  readonly checkpointTopic: string
+}
+
+/** Records in a batch at most: lists of them, and the answers, stay small. */
+const MOST_RECORDS = 16_384
+
+/** Milliseconds that a batch on its way is waited for at the end. Then its outcome is unknown: it is sent again by whoever is next. */
+const CLOSE_GRACE = 2_000
+
+/**
+ * A producer with one batch on its way at a time, so that nothing overtakes (SINK-1). At-least-once shares one for all shards; in
+ * exactly-once each shard has its own, because its transactional id fences (SINK-5).
+ */
+export class Lane {
+  private readonly host: LaneHost
+  private readonly exactlyOnce: ExactlyOnce | null
+  private shards: Shard[] = []
+  private producer: Producer | null = null
+  /** The same records again: an idempotent producer knows them. */
+  private again: Batch | null = null
+  /** Refused, by the sequence in the journal: in the next attempt something stands in their place. */
+  private readonly condemned = new Map<number, unknown>()
+  /** Of a batch of which something was refused: what was stored nevertheless, by the sequence in the journal. */
+  private readonly already = new Map<number, StoredAt | null>()
+  /** Records in a batch, less while one that Kafka refuses is looked for. */
+  private most = MOST_RECORDS
+  private turn = 0
+  /** A transactional producer is of no use after an error. */
+  private broken = false
+  private lastStart = Number.NEGATIVE_INFINITY
+  private wakeUp: (() => void) | null = null
+  private wantsFull = false
+  private readonly abort = new AbortController()
+  private readonly backoff: Backoff
+  private running: Promise<void> | null = null
+  private rounds = 0
+  private inRound = false
+  private waiters: (() => void)[] = []
+
+  constructor(host: LaneHost, exactlyOnce: ExactlyOnce | null) {
+    this.host = host
+    this.exactlyOnce = exactlyOnce
+    this.backoff = new Backoff({ min: host.settings.retryMin, max: host.settings.retryMax })
+    if (exactlyOnce !== null) this.shards = [exactlyOnce.shard]
+  }
+
+  start(): void {
+    this.running ??= this.run()
+  }
+
+  /** A shard more, for a lane that has no transactions. */
+  add(shard: Shard): void {
+    if (!this.shards.includes(shard)) this.shards.push(shard)
+    this.wake()
+  }
+
+  /** Resolves when nothing of the shard is on its way. */
+  async remove(shard: Shard): Promise<void> {
+    this.shards = this.shards.filter(one => one !== shard)
+    await this.roundIsOver()
+    // Others of the batch go again, perhaps twice: at least once.
+    this.again = null
+  }
+
+  /** There is more to send. */
+  wake(): void {
+    if (this.wakeUp === null || (this.wantsFull && this.waiting() < this.host.settings.batchBytes)) return
+    this.wakeUp()
+  }
+
+  /** Ends after the batch that is on its way. */
+  async close(): Promise<void> {
+    this.abort.abort()
+    this.wakeUp?.()
+    const grace = setTimeout(() => void this.drop(), CLOSE_GRACE)
+    // Kafka may be away for longer than anybody wants to wait; nothing has left the journal.
+    await Promise.race([this.running, aborted(AbortSignal.timeout(2 * CLOSE_GRACE))])
+    clearTimeout(grace)
+    await this.drop()
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.abort
+    while (!signal.aborted) {
+      try {
+        if (this.producer === null && (this.exactlyOnce !== null || this.hasRecords())) await this.open()
+        if (signal.aborted) break
+        if (!this.hasRecords()) await this.pause(0)
+        else {
+          await this.linger()
+          if (signal.aborted) break
+          await this.round()
+          this.backoff.reset()
+        }
+      } catch (error) {
+        if (signal.aborted || !(await this.recover(error))) break
+      } finally {
+        this.inRound = false
+        this.rounds++
+        for (const waiter of this.waiters.splice(0)) waiter()
+      }
+    }
+  }
+
+  private async open(): Promise<void> {
+    const { host, exactlyOnce } = this
+    const { producer: options } = host.settings
+    if (exactlyOnce === null) {
+      this.producer = await this.unlessClosed(await host.driver.producer(options))
+      return
+    }
+    const { shard, transactionalId, checkpointTopic } = exactlyOnce
+    await host.topics.resolve(checkpointTopic)
+    // Fences the former owner and ends its transaction: what is read afterwards is the last word.
+    const producer = await host.driver.producer({ ...options, transactionalId })
+    try {
+      if (shard.ledger !== null)
+        await readCheckpoint(host.driver, checkpointTopic, shard.number, shard.ledger, this.abort.signal)
+    } catch (error) {
+      await producer.close().catch(() => {})
+      throw error
+    }
+    this.producer = await this.unlessClosed(producer)
+    if (this.producer === null) return
+    host.counters.takeOvers++
+    host.taken(shard)
+  }
+
+  /** It came after nobody waited for it any more. */
+  private async unlessClosed(producer: Producer): Promise<Producer | null> {
+    if (!this.abort.signal.aborted) return producer
+    await producer.close().catch(() => {})
+    return null
+  }
+
+  private async round(): Promise<void> {
+    const { host } = this
+    const batch = this.again ?? this.build()
+    if (batch.length === 0) {
+      if (batch.obstacle !== null) await this.clear(batch)
+      return
+    }
+    this.inRound = true
+    this.lastStart = performance.now()
+    const places = batch.records.length === 0 ? [] : await this.send(batch)
+    this.again = null
+    const { condemned, counters } = { condemned: this.condemned, counters: host.counters }
+    const freed = batch.settle(places, this.exactlyOnce !== null, sequence => {
+      if (condemned.size > 0) condemned.delete(sequence)
+      if (this.already.size > 0) this.already.delete(sequence)
+      host.done(sequence)
+    })
+    counters.stored += batch.records.length
+    counters.storedBytes += batch.bytes
+    counters.batches++
+    if (this.most < MOST_RECORDS) this.most = Math.min(this.most * 2, MOST_RECORDS)
+    host.trouble(null)
+    host.settled(freed)
+    const refreshed = host.topics.refresh()
+    if (refreshed !== null) await refreshed
+  }
+
+  private build(): Batch {
+    const { host, shards } = this
+    const batch = new Batch(host)
+    const { batchBytes } = host.settings
+    // Each shard is the first in its turn.
+    const first = this.turn++
+    for (let i = 0; i < shards.length; i++) {
+      const shard = shards[(first + i) % shards.length]
+      if (shard.length > 0) batch.take(shard, this.most, batchBytes, this.condemned, this.already)
+    }
+    // Whoever needs it asks again.
+    batch.obstacle?.gone.catch(() => {})
+    return batch
+  }
+
+  private async send(batch: Batch): Promise<StoredAt[]> {
+    const producer = this.producer as Producer
+    try {
+      if (this.exactlyOnce === null) return await producer.produce(batch.records)
+      const { checkpointTopic, shard } = this.exactlyOnce
+      const records: KafkaRecord[] = batch.records.concat(batch.checkpoint(checkpointTopic, shard, Date.now()))
+      return await producer.transact(records)
+    } catch (error) {
+      if (this.exactlyOnce !== null) {
+        this.broken = true
+        this.host.counters.aborted++
+      }
+      if (kindOf(error) === "poison") {
+        if (this.exactlyOnce === null) {
+          const before = this.already.size
+          batch.storedInPart((error as KafkaError).stored ?? [], this.already)
+          this.host.counters.stored += this.already.size - before
+        }
+        this.findPoison(batch, error as KafkaError)
+      } else if (this.exactlyOnce === null && kindOf(error) === "retriable") this.again = batch
+      throw error
+    }
+  }
+
+  /** What stands in the way of the oldest record: a topic to be found or made, a schema to be fetched. */
+  private async clear({ obstacle }: Batch): Promise<void> {
+    const { gone, record } = obstacle as NonNullable<Batch["obstacle"]>
+    try {
+      await Promise.race([gone, aborted(this.abort.signal)])
+    } catch (error) {
+      if (kindOf(error) !== "poison") throw error
+      this.condemn(record.sequence, error)
+    }
+  }
+
+  /** One of the batch was refused: the one that Kafka names, otherwise it is looked for by halves. */
+  private findPoison(batch: Batch, error: KafkaError): void {
+    const named = error.record === undefined ? null : batch.originOf(error.record)
+    if (named !== null) this.condemn(named.sequence, error)
+    else if (batch.entries <= 1) {
+      const only = batch.originOf(0)
+      // Without an origin it is the checkpoint that is refused.
+      if (only === null) throw new KafkaError("fatal", `Kafka refuses a checkpoint: ${error.message}`, { cause: error })
+      this.condemn(only.sequence, error)
+    } else this.most = Math.ceil(batch.entries / 2)
+  }
+
+  private condemn(sequence: number, error: unknown): void {
+    if (this.condemned.has(sequence)) {
+      throw new KafkaError(
+        "fatal",
+        `The dead letter of a record is refused too: ${(error as Error).message}; mend the dead-letter topic, or see to it that such records are not published`,
+        { cause: error },
+      )
+    }
+    this.condemned.set(sequence, error)
+  }
+
+  /** False: the lane ends. */
+  private async recover(error: unknown): Promise<boolean> {
+    const { host, exactlyOnce } = this
+    const kind = kindOf(error)
+    if (this.broken || kind === "fenced") await this.drop()
+    if (kind === "poison") return true
+    if (kind === "fenced" && exactlyOnce !== null) {
+      host.counters.fenced++
+      host.fenced(exactlyOnce.shard)
+      return false
+    }
+    if (kind === "fatal") {
+      host.failed(error)
+      return false
+    }
+    host.counters.retries++
+    host.trouble(error)
+    return await this.backoff.wait(this.abort.signal)
+  }
+
+  private async drop(): Promise<void> {
+    const { producer } = this
+    this.producer = null
+    this.again = null
+    this.broken = false
+    await producer?.close().catch(() => {})
+  }
+
+  private hasRecords(): boolean {
+    return this.shards.some(one => one.length > 0)
+  }
+
+  private waiting(): number {
+    let bytes = 0
+    for (let i = 0; i < this.shards.length; i++) bytes += this.shards[i].bytes
+    return bytes
+  }
+
+  private async linger(): Promise<void> {
+    const { linger, batchBytes } = this.host.settings
+    const left = this.lastStart + linger - performance.now()
+    if (left <= 0 || this.again !== null || this.most < MOST_RECORDS || this.waiting() >= batchBytes) return
+    this.wantsFull = true
+    await this.pause(left)
+    this.wantsFull = false
+  }
+
+  /** Until `wake`, and for so many milliseconds at most; 0 = as long as it takes. */
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise(resolve => {
+      let timer: NodeJS.Timeout | undefined
+      this.wakeUp = () => {
+        this.wakeUp = null
+        clearTimeout(timer)
+        resolve()
+      }
+      if (this.abort.signal.aborted) this.wakeUp()
+      else if (milliseconds > 0) timer = setTimeout(() => this.wakeUp?.(), milliseconds).unref()
+    })
+  }
+
+  private async roundIsOver(): Promise<void> {
+    const { rounds } = this
+    while (this.inRound && this.rounds === rounds) await new Promise<void>(resolve => this.waiters.push(resolve))
+  }
+}
+
+function kindOf(error: unknown): ErrorKind {
+  return failureOf(error, "KAFKA_PRODUCE").kind
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener("abort", () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,89 @@
+import type { ProducerOptions } from "../driver.ts"
+import type { RouteOptions } from "../mapping/routes.ts"
+import type { FullPolicy } from "./memory-journal.ts"
+
+/** What one sink is to do; config/ makes it of the file, by Kafka Connect's names. Times in milliseconds, sizes in bytes. */
+export interface SinkSettings {
+  /** Names in subjects, topics and transactional ids: the same in all instances. */
+  readonly bridge: string
+  readonly connector: string
+  /** Patterns that are subscribed to. */
+  readonly subjects: readonly string[]
+  readonly routes: readonly RouteOptions[]
+  readonly guarantee: "at-least-once" | "exactly-once"
+  /** Default 16. Never changed while something is in a spool. */
+  readonly shards: number
+  /** "none": this instance owns all shards. */
+  readonly coordination: "group" | "none"
+  readonly spoolMode: "off" | "overflow" | "always"
+  readonly spoolFull: FullPolicy
+  /** Records in memory on their way to Kafka. */
+  readonly bufferMemoryBytes: number
+  readonly lingerMs: number
+  readonly batchSize: number
+  readonly producer: ProducerOptions
+  /** Partitions and replicas of topics that the bridge makes; 0 partitions = it makes none. */
+  readonly topicPartitions: number
+  readonly topicReplicationFactor: number
+  readonly topicConfig: Readonly<Record<string, string>>
+  /** null = the routes name them all. */
+  readonly topicMax: number | null
+  readonly partitionsChanged: "warn" | "fail"
+  readonly maxHops: number
+  readonly tolerance: "none" | "all"
+  readonly deadLetterTopic: string | null
+  readonly deadLetterHeaders: boolean
+  readonly retryMinMs: number
+  readonly retryMaxMs: number
+  /** Own ids (DUR-4), and publishers, that each shard remembers. */
+  readonly dedupIds: number
+  readonly dedupPublishers: number
+  /** A shard that is given up is emptied first, for so long at most. */
+  readonly handOverMs: number
+  /** Messages whose publishers wait for `stored`, all shards together. */
+  readonly maxWaiting: number
+}
+
+/** What a sink does when nothing is said. */
+export const SINK_DEFAULTS = {
+  guarantee: "at-least-once",
+  shards: 16,
+  coordination: "group",
+  spoolMode: "always",
+  spoolFull: "block",
+  bufferMemoryBytes: 64 * 1024 * 1024,
+  lingerMs: 5,
+  batchSize: 512 * 1024,
+  producer: {},
+  topicPartitions: 0,
+  topicReplicationFactor: -1,
+  topicConfig: {},
+  topicMax: null,
+  partitionsChanged: "warn",
+  maxHops: 8,
+  tolerance: "none",
+  deadLetterTopic: null,
+  deadLetterHeaders: true,
+  retryMinMs: 100,
+  retryMaxMs: 60_000,
+  dedupIds: 100_000,
+  // A process that publishes is one for each of its lives.
+  dedupPublishers: 10_000,
+  // Within the time that a group waits for its members.
+  handOverMs: 10_000,
+  maxWaiting: 100_000,
+} as const satisfies Partial<SinkSettings>
+
+/** Subject on which the owner of a shard takes messages (DUR-2). */
+export function storeSubject(bridge: string, connector: string, shard: number): string {
+  return `$BRIDGE.${bridge}.store.${connector}.${shard}`
+}
+
+/** The topic whose partitions are the shards, and the group that divides them (SINK-3). */
+export function shardsTopic(bridge: string, connector: string): string {
+  return `__hd.${bridge}.${connector}.shards`
+}
+
+export function shardsGroup(bridge: string, connector: string): string {
+  return `hd.${bridge}.${connector}`
+}

@@ -1,0 +1,48 @@
+import type { BridgeRecord } from "../record.ts"
+import type { SpoolReader } from "../spool/reader.ts"
+import type { Origin, SpoolRecord } from "../spool/record-format.ts"
+import type { Spool } from "../spool/spool.ts"
+import type { Journal } from "./journal.ts"
+import { SPOOL } from "./ledger.ts"
+
+/**
+ * `spool.mode: always`. The reader gives out durable records only: a checkpoint may name a position that a crash of the host cannot take
+ * back, otherwise new records would get sequences that are thought stored.
+ */
+export class SpoolJournal implements Journal {
+  readonly id: string
+  readonly persistent = true
+  private readonly spool: Spool
+  private readonly reader: SpoolReader
+
+  constructor(spool: Spool) {
+    this.spool = spool
+    this.id = `${SPOOL}${spool.id}`
+    this.reader = spool.reader({ from: spool.released })
+  }
+
+  get next(): number {
+    return this.spool.next
+  }
+
+  append(record: BridgeRecord, shard: number, id: string, origin: Origin | null): number {
+    return this.spool.append(record, shard, id, origin)
+  }
+
+  whenDurable(sequence: number): Promise<void> {
+    return this.spool.whenDurable(sequence)
+  }
+
+  async read(): Promise<readonly SpoolRecord[] | null> {
+    return (await this.reader.next())?.records ?? null
+  }
+
+  release(below: number): void {
+    this.spool.release(below)
+  }
+
+  /** The spool itself belongs to whoever opened it. */
+  close(): Promise<void> {
+    return this.reader.close()
+  }
+}
