@@ -50,10 +50,15 @@ export function parseOptions(
     .option("--quick", "fewer sizes, shorter rounds: about two minutes", false)
     .option("--sizes <bytes>", "payload sizes, separated by commas", list(2, 64 * MIB))
     .option("--peers <names>", `some of ${families.join(", ")}, or one way only: "heddle (consume)"`, names)
-    .option("--rates <n>", "requests a second for api-open, separated by commas", list(1, 1_000_000))
+    .option(
+      "--rates <n>",
+      "requests a second for api-open, separated by commas; messages a second for kafka-outage (the first)",
+      list(1, 1_000_000),
+    )
     .addOption(new Option("--seconds <n>", "length of a round of messages").argParser(seconds))
     .option("--subscriptions <n>", "for subjects, separated by commas", list(8, 10_000_000))
     .option("--connections <n>", "for memory", text => whole(text, 100, 1_000_000))
+    .option("--minutes <n>", "for kafka-outage", text => whole(text, 1, 60))
     .parse(argv, { from: "user" })
   const given = program.opts()
   const quick: boolean = given.quick
@@ -71,6 +76,7 @@ export function parseOptions(
       subscriptions: given.subscriptions ?? null,
       connections: given.connections ?? null,
       rates: given.rates ?? null,
+      minutes: given.minutes ?? null,
       seconds: given.seconds ?? (quick ? 0.3 : 0.8),
     },
   }

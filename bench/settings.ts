@@ -12,6 +12,8 @@ export interface Settings {
   readonly connections: number | null
   /** Requests a second for `api-open`; null = its own choice. */
   readonly rates: readonly number[] | null
+  /** Minutes that the broker is away in `kafka-outage`; null = its own choice. */
+  readonly minutes: number | null
   /** What one round of a counted scenario should take, in seconds. */
   readonly seconds: number
 }

@@ -19,6 +19,12 @@ export type Role =
   | "mesh-newcomer"
   | "interests-send"
   | "interests-receive"
+  | "kafka-bridge"
+  | "kafka-publish"
+  | "kafka-load"
+  | "kafka-produce"
+  | "kafka-durable"
+  | "kafka-spool"
 
 export type Values = Readonly<Record<string, string | number>>
 

@@ -11,8 +11,8 @@ import { sinkFlow, sourceFlow } from "./connectors/flows.ts"
 import { RecordConnector } from "./connectors/recorder.ts"
 import { MirrorConnector } from "./connectors/sink.ts"
 import { FeedConnector } from "./connectors/source.ts"
-import { ControlSubjects } from "./control/subjects.ts"
 import { HttpControl } from "./control/http.ts"
+import { ControlSubjects } from "./control/subjects.ts"
 import type { ClusterView, KafkaDriver } from "./driver.ts"
 import { messageOf } from "./failure.ts"
 import { checkLoops } from "./mapping/loops.ts"
@@ -45,13 +45,22 @@ export interface BridgeStatus {
   /** Milliseconds since it was started. */
   readonly uptime: number
   /** Null: there is no Kafka, the spool is the store. */
-  readonly kafka: { readonly state: "connecting" | "connected"; readonly cluster: string | null; readonly trouble: string | null } | null
+  readonly kafka: {
+    readonly state: "connecting" | "connected"
+    readonly cluster: string | null
+    readonly trouble: string | null
+  } | null
   readonly http: string | null
   readonly connectors: readonly ConnectorStatus[]
 }
 
 export type BridgeEvent =
-  | { readonly type: "state"; readonly connector: string; readonly state: ConnectorState; readonly trouble: string | null }
+  | {
+      readonly type: "state"
+      readonly connector: string
+      readonly state: ConnectorState
+      readonly trouble: string | null
+    }
   | { readonly type: "kafka"; readonly state: "connecting" | "connected"; readonly trouble: string | null }
   | { readonly type: "log"; readonly level: "info" | "warn"; readonly text: string }
 
@@ -80,7 +89,7 @@ export class Bridge {
   private changes: Promise<void> = Promise.resolve()
   private closing: Promise<void> | null = null
   private readonly ownFabric: boolean
-  private readonly unwatch: () => void
+  private readonly gap: (event: { missing: number | null }) => void
 
   /** @internal Use `Bridge.start`. */
   private constructor(config: BridgeConfig, fabric: Fabric, driver: KafkaDriver | null, options: BridgeOptions) {
@@ -102,7 +111,9 @@ export class Bridge {
     this.subjects = new ControlSubjects(this)
     this.replays = new Replays({ fabric, bridge: config.name, maxHops: config.hopsMax, metrics: this.metrics })
     const gaps = this.metrics.gaps.with({})
-    this.unwatch = fabric.events.on("gap", ({ missing }) => gaps.add(missing ?? 1))
+    this.gap = ({ missing }) => gaps.add(missing ?? 1)
+    // Whoever listens to a fabric of the user's takes its events from him, perhaps.
+    if (this.ownFabric) fabric.events.on("gap", this.gap)
   }
 
   /**
@@ -136,6 +147,11 @@ export class Bridge {
   /** The port of control.http; null when there is none. */
   get httpAddress(): string | null {
     return this.http?.address ?? null
+  }
+
+  /** What parts of the bridge are given besides their settings. @internal */
+  get surroundings(): ConnectorHost {
+    return this.host
   }
 
   get kafka(): KafkaDriver | null {
@@ -174,8 +190,18 @@ export class Bridge {
     this.connector(name).pause()
   }
 
-  resume(name: string): void {
-    this.connector(name).resume()
+  /** Also starts one that was stopped, or has failed. */
+  async resume(name: string): Promise<void> {
+    const connector = this.connector(name)
+    const { state } = connector.status()
+    if (state === "stopped" || state === "failed") await this.restart(name)
+    else connector.resume()
+  }
+
+  /** Leaves it stopped until `resume` or `restart`. */
+  stop(name: string): Promise<void> {
+    const connector = this.connector(name)
+    return this.change(() => connector.stop())
   }
 
   /** Stops it in order and starts it anew, from its file and its spool. */
@@ -184,18 +210,21 @@ export class Bridge {
     return this.change(async () => {
       await connector.stop()
       await connector.start()
+      await this.refreshReplays()
     })
   }
 
-  /** Runs something while the connector is stopped, and starts it again. */
+  /** Runs something while the connector is stopped, and starts it again if it was not stopped before. */
   whileStopped<T>(name: string, work: () => Promise<T>): Promise<T> {
     const connector = this.connector(name)
     return this.change(async () => {
+      const { state } = connector.status()
       await connector.stop()
       try {
         return await work()
       } finally {
-        await connector.start()
+        if (state !== "stopped") await connector.start()
+        if (state === "paused") connector.pause()
       }
     })
   }
@@ -258,8 +287,8 @@ export class Bridge {
     const { http } = this.config.control
     if (http !== null) this.http = await HttpControl.open(this, http)
     const all = this.config.connectors.map(config => this.add(config))
-    await this.subjects.start()
     await Promise.all(all.map(one => one.start()))
+    await this.subjects.start()
     await this.refreshReplays()
     if (this.driver !== null) this.connecting = this.connect(this.driver)
   }
@@ -334,12 +363,12 @@ export class Bridge {
 
   private async end(): Promise<void> {
     this.ending.abort()
+    // Whoever asks from now on asks another instance.
+    this.subjects.close()
     await this.http?.close()
     await this.changes
     this.replays.close()
     await Promise.all(this.all.map(one => one.stop().catch(() => {})))
-    this.subjects.close()
-    this.unwatch()
     // A driver that is told to close while it connects gives up.
     if (this.options.driver === undefined) await this.driver?.close()
     await Promise.race([this.connecting, delay(DRAIN, undefined, { ref: false })])

@@ -5,6 +5,8 @@
  * Offsets and timestamps are numbers: both stay below 2^53 for some hundred thousand years of a partition's life.
  */
 
+import type { SharedHeaders } from "./shared-headers.ts"
+
 /** Order and duplicates are kept. */
 export type KafkaHeader = readonly [name: string, value: Buffer]
 
@@ -16,6 +18,8 @@ export interface KafkaRecord {
   /** null = tombstone. */
   readonly value: Buffer | null
   readonly headers: readonly KafkaHeader[]
+  /** Headers that come before `headers`; only on records to be stored. */
+  readonly shared?: SharedHeaders
   /** Milliseconds since 1970 (CreateTime). */
   readonly timestamp: number
 }
@@ -130,8 +134,8 @@ export interface ReadOptions {
 export interface KafkaDriver {
   /** Rejects with a KafkaError when no bootstrap server answers. May be called again. */
   connect(): Promise<ClusterView>
-  /** Number of partitions of each topic that exists; others are missing from the result. Never creates a topic. */
-  partitions(topics: readonly string[]): Promise<Map<string, number>>
+  /** Number of partitions of each topic that exists; others are missing from the result. Never creates a topic. Without names: of all topics. */
+  partitions(topics?: readonly string[]): Promise<Map<string, number>>
   /** Topics that exist already are no error. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>
   /** Partitions in all, after the call. */

@@ -1,4 +1,5 @@
 import type { KafkaHeader } from "./driver.ts"
+import type { SharedHeaders } from "./shared-headers.ts"
 
 /** What flows through the bridge, in both directions (REC-1). Parts that change one make a new one. */
 export interface BridgeRecord {
@@ -12,6 +13,8 @@ export interface BridgeRecord {
   /** null = tombstone. */
   readonly value: Buffer | null
   readonly headers: readonly KafkaHeader[]
+  /** Headers that come before `headers`: on the last way to Kafka only, where nobody looks at them. */
+  readonly shared?: SharedHeaders
   /** Milliseconds since 1970. */
   readonly timestamp: number
 }

@@ -21,9 +21,10 @@ export class Ending {
     return this.exitCode
   }
 
-  /** The first signal ends in order; the second ends at once, whatever is left. */
-  listenForSignals(): void {
+  /** The first signal ends in order; the second ends at once, whatever is left. `hangup` false: SIGHUP means something else. */
+  listenForSignals({ hangup = true } = {}): void {
     for (const name of SIGNALS) {
+      if (name === "SIGHUP" && !hangup) continue
       process.on(name, () => {
         const code = 128 + os.constants.signals[name]
         if (this.begun) process.exit(code)

@@ -10,19 +10,21 @@ export function makeProgram(): Command {
     .version(version)
     .configureHelp({ helpWidth: process.stdout.columns ?? 100 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heddle: ")) })
+    // What follows the name of a command is for that one: bridge and its commands have options of the same names.
+    .enablePositionalOptions()
     .showHelpAfterError("(heddle --help lists the commands, heddle COMMAND --help their options)")
     .exitOverride()
     .addHelpText(
       "after",
       `
 Sockets or a fabric: pub, sub, push and req talk to the sockets at --bind and --connect, or, with --fabric NAME, by
-subject to the processes that have joined this fabric; serve, work, peers, top and trace are for fabrics.
+subject to the processes that have joined this fabric; serve, work, peers, top, trace and bridge are for fabrics.
 
 Endpoints: tcp://host:port, tcp://*:5555 (bind on all interfaces), ipc:///path, ipc://@abstract
 
 Exit codes: 0 done; 1 something failed; 2 the command line is wrong.
   Ctrl-C and SIGTERM end a command in order: what it has is sent or printed. A second one ends it at once.
-  sub, pull, rep, proxy, serve, work and top have no end of their own, so that this is 0. A job that was not done by then
+  sub, pull, rep, proxy, serve, work, top and bridge have no end of their own, so that this is 0. A job that was not done by then
   (input left, --count not reached, a benchmark) gives 130 or 143.
   When the reader of stdout leaves (heddle sub ... | head -1), the command ends with 0.
 

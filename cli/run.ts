@@ -22,10 +22,12 @@ export interface RunSettings {
   options: SharedOptions
   /** False: no progress line, because messages are typed on this terminal, or the command prints as it goes. */
   progress?: boolean
+  /** False: SIGHUP does not end the command, which has another use for it. */
+  hangup?: boolean
 }
 
 /** Runs the job and ends the process with the exit code that fits. Nothing is thrown. */
-export async function run({ name, options, progress = true }: RunSettings, job: Job): Promise<never> {
+export async function run({ name, options, progress = true, hangup = true }: RunSettings, job: Job): Promise<never> {
   const title = `heddle ${name}`
   const ending = new Ending()
   const line = new Progress({
@@ -39,7 +41,7 @@ export async function run({ name, options, progress = true }: RunSettings, job: 
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") ending.readerGone()
   })
-  ending.listenForSignals()
+  ending.listenForSignals({ hangup })
   line.start()
   let code: number
   let failure: string | null = null

@@ -32,12 +32,18 @@ const EXCEPTIONS: Record<string, readonly string[]> = {
   "patterns/fabric/discovery/": ["node:"],
   // Which host and process this is.
   "patterns/fabric/whereabouts.ts": ["node:"],
+  // The front door of the bridge joins with the default transports, as that of the sockets does.
+  "bridge-kafka/index.ts": ["index.ts"],
   // The only door to the Kafka client.
   "bridge-kafka/platformatic/": ["package"],
   // Formats of payloads are their libraries, loaded when a route asks for one.
   "bridge-kafka/converters/avro.ts": ["package"],
   "bridge-kafka/converters/json-schema.ts": ["package"],
   "bridge-kafka/converters/protobuf.ts": ["package"],
+  // Measures the bridge, against the broker of the tests.
+  "bench/kafka/": ["tests"],
+  "bench/workers/kafka/": ["bridge-kafka", "tests"],
+  "bench/workers/heddle/kafka/": ["bridge-kafka"],
 }
 
 /** What a file may import besides, by its own name or its folder's. */

@@ -83,6 +83,13 @@ const PRINTS: Record<string, readonly RegExp[]> = {
     /^requests +[\d,]+ answered/,
   ],
   "flights/main": [/nothing was lost, nothing came twice/],
+  "durable-orders/main": [
+    /^the bridge is killed: \d+ orders are (on the bridge's disk|in Kafka), \d+ wait for an answer$/,
+    /^3000 of 3000 orders are (on the bridge's disk|in Kafka), 0 were refused$/,
+    /^replayed: 3000 orders; missing 0, twice 0, out of order 0$/,
+    /^last of orders\.lima: order 2999$/,
+    /^the bridge ended with code 0$/,
+  ],
   "watch-connections": [/^first received: one$/, /^second received: two$/, /^sent 2, dropped \{\}$/],
 }
 

@@ -1,3 +1,4 @@
+import { whyNoKafka } from "../kafka/cluster.ts"
 import type { Command, Task } from "../task.ts"
 import { askVersion, nodeCommand } from "./node.ts"
 import type { Peer } from "./peer.ts"
@@ -7,7 +8,8 @@ export class HeddlePeer implements Peer {
   readonly family = "heddle"
   readonly module = "heddle"
 
-  ways(scenario: string): readonly string[] {
+  ways(scenario: string): readonly string[] | string {
+    if (scenario.startsWith("kafka-")) return kafkaWays(scenario)
     if (scenario.startsWith("api-")) return ["request", "event"]
     if (isOwn(scenario)) return ["fabric"]
     if (scenario.startsWith("fabric-")) return ["fabric", "sockets"]
@@ -28,7 +30,15 @@ export class HeddlePeer implements Peer {
   async stop(): Promise<void> {}
 }
 
-/** Of the fabric alone: a mesh without a server has nothing beside it, and NATS matches in its server. */
+function kafkaWays(scenario: string): readonly string[] | string {
+  if (scenario === "kafka-spool") return ["spool"]
+  const why = whyNoKafka()
+  if (why !== null) return why
+  if (scenario === "kafka-durable") return ["stored", "spooled", "spool off"]
+  return scenario === "kafka-sink" ? ["spool always", "spool off"] : ["spool always"]
+}
+
+/** Of the fabric alone: a mesh without a server has nothing beside it, NATS matches in its server, and is no way into Kafka. */
 export function isOwn(scenario: string): boolean {
-  return scenario === "fabric-mesh" || scenario === "fabric-subjects"
+  return scenario.startsWith("kafka-") || scenario === "fabric-mesh" || scenario === "fabric-subjects"
 }

@@ -19,6 +19,7 @@ const COLOURS: Readonly<Record<string, readonly string[]>> = {
   http2: ["#3d7ea6"],
   grpc: ["#2e7d5b"],
   ws: ["#8fa8d6"],
+  kafka: ["#444444", "#999999"],
 }
 
 /** Figures further apart than this are drawn on a logarithmic scale: a bar on a linear one would vanish. */

@@ -2,6 +2,10 @@ import { ApiClosedScenario } from "./api-closed.ts"
 import { ApiOpenScenario } from "./api-open.ts"
 import { FanoutScenario, fabricThroughput } from "./fanout.ts"
 import { InterestsScenario } from "./interests.ts"
+import { KafkaDurableScenario } from "./kafka-durable.ts"
+import { KafkaOutageScenario } from "./kafka-outage.ts"
+import { KafkaSinkScenario } from "./kafka-sink.ts"
+import { KafkaSpoolScenario } from "./kafka-spool.ts"
 import { fabricLatency, LatencyScenario } from "./latency.ts"
 import { MemoryScenario } from "./memory.ts"
 import { MeshScenario } from "./mesh.ts"
@@ -28,5 +32,9 @@ export function allScenarios(): Scenario[] {
     new SubjectsScenario(),
     new MemoryScenario(),
     new StartupScenario(),
+    new KafkaSinkScenario(),
+    new KafkaDurableScenario(),
+    new KafkaSpoolScenario(),
+    new KafkaOutageScenario(),
   ]
 }

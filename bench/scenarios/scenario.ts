@@ -26,7 +26,15 @@ export interface Scenario {
   /** One line for people: what is measured. */
   readonly about: string
   /** What the figure in the column `size` counts. */
-  readonly sizeUnit: "bytes" | "subscriptions" | "connections" | "nodes" | "imports" | "outstanding" | "requests/s"
+  readonly sizeUnit:
+    | "bytes"
+    | "subscriptions"
+    | "connections"
+    | "nodes"
+    | "imports"
+    | "seconds"
+    | "outstanding"
+    | "requests/s"
   readonly metrics: readonly Metric[]
   /** Paragraphs for those who do not know how to read the figures. */
   readonly explanation?: readonly string[]

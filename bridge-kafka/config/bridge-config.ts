@@ -1,4 +1,3 @@
-
 import type { KafkaProperties } from "../driver.ts"
 import { BRIDGE_KEYS, FABRIC_KEYS, HTTP_KEYS, SPOOL_KEYS } from "./bridge-keys.ts"
 import type { Registries } from "./classes.ts"
@@ -214,6 +213,12 @@ function fitsTogether(
     )
   if (connector.errorsDeadletterqueueTopicName !== null) {
     section.complain("errors.deadletterqueue.topic.name", 'needs "kafka"')
+  }
+  if (connector.transforms.length > 0)
+    section.complain("transforms", 'needs "kafka": what is recorded into the spool is what was published')
+  for (const half of ["key", "value"] as const) {
+    if (connector[`${half}Converter`].type !== "bytes")
+      section.complain(`${half}.converter`, 'needs "kafka": what is recorded into the spool is what was published')
   }
 }
 

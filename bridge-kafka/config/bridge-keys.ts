@@ -75,7 +75,7 @@ export const SPOOL_KEYS = [
     name: "dir",
     type: "string",
     required: true,
-    doc: "Folder of the log, of this instance alone; made when it is not there.",
+    doc: "Folder of the logs, of this instance alone: each sink has a folder of its name in it. Made when it is not there.",
     check: check.notEmpty,
   },
   {
@@ -90,13 +90,7 @@ export const SPOOL_KEYS = [
     type: "bytes",
     default: "8GiB",
     min: 1024 * 1024,
-    doc: "Largest size of all segments together; then `full` decides.",
-  },
-  {
-    name: "max.age",
-    type: "duration",
-    default: 0,
-    doc: "Records that waited longer are dropped and counted, oldest first, whatever `full` says. 0 = they wait as long as it takes.",
+    doc: "Largest size of the log of one connector, all segments together; then `full` decides.",
   },
   {
     name: "segment.bytes",

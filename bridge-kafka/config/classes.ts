@@ -1,4 +1,3 @@
-
 import { type ConfigKey, type ConfigValue, camelCase } from "./keys.ts"
 import type { Section } from "./section.ts"
 import { didYouMean } from "./suggestion.ts"

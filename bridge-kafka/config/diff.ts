@@ -16,7 +16,6 @@ const LIVE: ReadonlySet<string> = new Set([
   "partitionsChanged",
   "subject",
   "subjectPrefix",
-  "drainRate",
   "transforms",
   "keyConverter",
   "valueConverter",

@@ -1,4 +1,3 @@
-
 import { HeddleError } from "../../core/errors.ts"
 
 /** Configurations are three or four levels deep. */

@@ -1,4 +1,3 @@
-
 import { type ConfigKey, type ConfigValue, camelCase, type Settings } from "./keys.ts"
 import type { Problems } from "./problems.ts"
 import { hushed, looksSecret, MASK } from "./secrets.ts"

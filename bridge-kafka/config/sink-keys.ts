@@ -1,4 +1,3 @@
-
 import * as check from "./checks.ts"
 import type { ConfigKey } from "./keys.ts"
 
@@ -103,13 +102,6 @@ export const SINK_KEYS = [
     doc: "Records in memory on their way to Kafka, all shards together. Beyond it they wait in the spool, or are dropped and counted where there is none.",
   },
   {
-    name: "drain.rate",
-    type: "int",
-    default: 0,
-    min: 0,
-    doc: "Records a second at most while the spool is drained after an outage. 0 = as fast as it goes.",
-  },
-  {
     name: "dedup.ids",
     type: "int",
     default: 100_000,
@@ -138,6 +130,21 @@ export const SINK_KEYS = [
     min: 1,
     max: 10_000_000,
     doc: "`durablePublish` calls that may wait for `stored`, all shards together; more are told to come again.",
+  },
+  {
+    name: "standby.bytes",
+    type: "bytes",
+    default: "16MiB",
+    max: 2 ** 30,
+    doc: "The newest plain messages of shards that other instances own, kept in memory: what came while a shard had no owner is stored by the next one (`at-least-once`), or counted (`exactly-once`). 0 = none are kept, only counted. Not used with `coordination: none`.",
+  },
+  {
+    name: "standby.ms",
+    type: "duration",
+    default: 60_000,
+    min: 1_000,
+    max: 3_600_000,
+    doc: "Age at which such messages are given up. Longer than the group takes to find out that an instance has died (45 s).",
   },
   {
     name: "header.converter",
@@ -184,7 +191,13 @@ export const PRODUCER_KEYS = [
     values: ["none", "gzip", "snappy", "lz4", "zstd"],
     doc: "Compression of batches. `zstd` needs Node 22.15.",
   },
-  { name: "linger.ms", type: "duration", default: 5, max: 60_000, doc: "How long a batch waits for more records." },
+  {
+    name: "linger.ms",
+    type: "duration",
+    default: 5,
+    max: 60_000,
+    doc: "How long a batch waits for more records; not at all for those of durablePublish, which wait for an answer.",
+  },
   {
     name: "batch.size",
     type: "bytes",
@@ -222,12 +235,11 @@ export const PRODUCER_KEYS = [
     doc: "After which the broker aborts a transaction of an instance that vanished. Readers of committed records wait so long at most.",
   },
   {
-    name: "max.request.size",
-    type: "bytes",
-    default: "1MiB",
-    min: 1024,
-    max: 2 ** 30,
-    doc: "Larger records are errors before they are sent. Not above the broker's `message.max.bytes`.",
+    name: "metadata.max.age.ms",
+    type: "duration",
+    default: 300_000,
+    min: 100,
+    doc: "How often the numbers of partitions are asked for again (`partitions.changed`): while records are sent, after a batch.",
   },
 ] as const satisfies readonly ConfigKey[]
 
@@ -239,4 +251,6 @@ export const PRODUCER_REFUSED: Readonly<Record<string, string>> = {
   "max.in.flight.requests.per.connection": "one batch of a shard is on its way at a time, for the order",
   "buffer.memory": "write buffer.memory.bytes",
   retries: "retries never end",
+  "max.request.size":
+    "the broker decides (message.max.bytes, max.message.bytes of the topic): what it refuses is a dead letter",
 }

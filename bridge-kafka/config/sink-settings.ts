@@ -24,6 +24,7 @@ export function sinkSettings(config: BridgeConfig, connector: FabricToKafka): Si
     topicConfig: connector.topicConfig,
     topicMax: connector.topicMax,
     partitionsChanged: connector.partitionsChanged,
+    metadataMaxAgeMs: producer.metadataMaxAgeMs,
     maxHops: config.hopsMax,
     tolerance: connector.errorsTolerance,
     deadLetterTopic: connector.errorsDeadletterqueueTopicName,
@@ -34,6 +35,8 @@ export function sinkSettings(config: BridgeConfig, connector: FabricToKafka): Si
     dedupPublishers: connector.dedupPublishers,
     handOverMs: connector.handOverMs,
     maxWaiting: connector.maxWaiting,
+    standbyBytes: connector.standbyBytes,
+    standbyMs: connector.standbyMs,
   }
 }
 

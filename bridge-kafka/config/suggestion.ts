@@ -1,4 +1,3 @@
-
 /** Longer names are cut: the table below has the square of it in steps, and names come from a file. */
 const LONGEST = 80
 

@@ -1,4 +1,3 @@
-
 import type { ConfigKey, ConfigValue } from "./keys.ts"
 import { MASK } from "./secrets.ts"
 import { didYouMean } from "./suggestion.ts"

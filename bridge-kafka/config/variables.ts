@@ -1,4 +1,3 @@
-
 import { readFileSync, statSync } from "node:fs"
 import path from "node:path"
 import { parseProperties } from "./properties-file.ts"

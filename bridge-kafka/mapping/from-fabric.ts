@@ -4,6 +4,7 @@ import type { MessageHeaders } from "../../core/headers.ts"
 import type { KafkaHeader } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import type { BridgeRecord } from "../record.ts"
+import type { SharedHeaders } from "../shared-headers.ts"
 import { unmappable } from "./failure.ts"
 import { HeaderMaker, HOPS, ID, isKept, type Publisher, TIMESTAMP, TOMBSTONE } from "./headers.ts"
 import { Hops } from "./hops.ts"
@@ -34,6 +35,8 @@ export interface FromFabricOptions {
   readonly routes: Routes
   /** hops.max. Default 8. */
   readonly maxHops?: number
+  /** Headers that records have in common are put into `shared`: for those who look at none. Default false. */
+  readonly shareHeaders?: boolean
 }
 
 /** What is known of a message besides itself. */
@@ -57,12 +60,14 @@ export class FromFabric {
   private readonly routes: Routes
   private readonly hops: Hops
   private readonly made: HeaderMaker
+  private readonly shareHeaders: boolean
 
   /** Throws ERR_CONFIG. */
-  constructor({ bridge, connector, routes, maxHops }: FromFabricOptions) {
+  constructor({ bridge, connector, routes, maxHops, shareHeaders = false }: FromFabricOptions) {
     this.routes = routes
     this.hops = new Hops(`${bridge}/${connector}`, maxHops)
     this.made = new HeaderMaker(bridge)
+    this.shareHeaders = shareHeaders
   }
 
   /**
@@ -81,7 +86,8 @@ export class FromFabric {
 
   private mapAll(message: MappableMessage, received: Received, into: BridgeRecord[]): number {
     const { subject, headers } = message
-    const { bytes, matches } = this.routes.of(subject)
+    const routed = this.routes.of(subject)
+    const { bytes, matches } = routed
     if (matches.length === 0) {
       this.unrouted++
       return 0
@@ -96,9 +102,16 @@ export class FromFabric {
     const kept: KafkaHeader[] = []
     if (some) keepHeaders(message, value === null, received.id !== undefined, kept)
     if (received.id !== undefined) kept.push([ID, Buffer.from(received.id)])
-    this.made.append(kept, bytes, message.encoding, hops.bytes, received.publisher ?? { id: message.from })
+    const publisher = received.publisher ?? { id: message.from }
+    let shared: SharedHeaders | undefined
+    if (this.shareHeaders) {
+      routed.shared = this.made.share(routed.shared, bytes, message.encoding, hops.bytes, publisher.id)
+      shared = routed.shared.headers
+      this.made.appendOwn(kept, publisher)
+    } else this.made.append(kept, bytes, message.encoding, hops.bytes, publisher)
     const timestamp = timestampOf(some ? headers.get(TIMESTAMP) : undefined, received.at)
-    for (let i = 0; i < matches.length; i++) into.push(recordOf(message, matches[i], bytes, value, kept, timestamp))
+    for (let i = 0; i < matches.length; i++)
+      into.push(recordOf(message, matches[i], bytes, value, kept, shared, timestamp))
     return matches.length
   }
 }
@@ -109,6 +122,7 @@ function recordOf(
   subjectBytes: Buffer,
   value: Buffer | null,
   headers: readonly KafkaHeader[],
+  shared: SharedHeaders | undefined,
   timestamp: number,
 ): BridgeRecord {
   const { subject } = message
@@ -127,7 +141,7 @@ function recordOf(
   }
   if (typeof route.partition === "number") partition = route.partition
   if (route.fixedHeaders !== null && route.fixedHeaders.length > 0) all = [...headers, ...route.fixedHeaders]
-  return { subject, topic, partition, key, value, headers: all, timestamp }
+  return { subject, topic, partition, key, value, headers: all, shared, timestamp }
 }
 
 /** `tombstone: 1` on nothing: no bytes at all, or null as msgpack and JSON write it. */

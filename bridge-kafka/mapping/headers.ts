@@ -1,6 +1,8 @@
 /** The headers of the bridge, in Kafka and on messages (REC-2). */
 import { Buffer } from "node:buffer"
+import { viewOf } from "../../core/view.ts"
 import type { KafkaHeader } from "../driver.ts"
+import { SharedHeaders } from "../shared-headers.ts"
 
 export const PREFIX = "hd."
 export const SUBJECT = "hd.subject"
@@ -46,25 +48,42 @@ export interface Publisher {
   readonly sequence?: number
 }
 
-/** Texts that stay the same from record to record, as bytes. The last ones only: it never grows. */
+/** A header that stays the same from record to record. The last one only: it never grows. */
 class Recent {
-  private text = ""
-  private bytes = Buffer.alloc(0)
+  private readonly name: string
+  private text: string | null = null
+  private header: KafkaHeader
 
-  of(text: string): Buffer {
-    if (text === this.text) return this.bytes
-    this.text = text
-    this.bytes = Buffer.from(text)
-    return this.bytes
+  constructor(name: string) {
+    this.name = name
+    this.header = [name, NOTHING]
   }
+
+  of(text: string): KafkaHeader {
+    if (text === this.text) return this.header
+    this.text = text
+    this.header = [this.name, Buffer.from(text)]
+    return this.header
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** What is the same for messages of one subject, codec and way, together. */
+export interface SharedOfSubject {
+  readonly codec: string
+  readonly hops: Buffer
+  readonly publisher: string
+  readonly headers: SharedHeaders
 }
 
 /** Makes the headers that a bridge adds to the records of one connector. */
 export class HeaderMaker {
   private readonly bridge: KafkaHeader
-  private readonly codec = new Recent()
-  private readonly publisher = new Recent()
-  private readonly epoch = new Recent()
+  private readonly codec = new Recent(CODEC)
+  private readonly publisher = new Recent(PUBLISHER)
+  private readonly epoch = new Recent(EPOCH)
+  private readonly digits = new Digits()
 
   /** `bridge`: name of the bridge. */
   constructor(bridge: string) {
@@ -73,9 +92,62 @@ export class HeaderMaker {
 
   /** Appends to `into`. */
   append(into: KafkaHeader[], subject: Buffer, codec: string, hops: Buffer, publisher: Publisher): void {
-    into.push([SUBJECT, subject], [PUBLISHER, this.publisher.of(publisher.id)])
-    if (publisher.epoch !== undefined) into.push([EPOCH, this.epoch.of(publisher.epoch)])
-    if (publisher.sequence !== undefined) into.push([SEQUENCE, Buffer.from(String(publisher.sequence), "latin1")])
-    into.push([HOPS, hops], this.bridge, [CODEC, this.codec.of(codec)])
+    into.push([SUBJECT, subject], this.publisher.of(publisher.id))
+    this.appendOwn(into, publisher)
+    into.push([HOPS, hops], this.bridge, this.codec.of(codec))
+  }
+
+  /** All but what `appendOwn` adds; `known` where it is that. */
+  share(
+    known: SharedOfSubject | null,
+    subject: Buffer,
+    codec: string,
+    hops: Buffer,
+    publisher: string,
+  ): SharedOfSubject {
+    if (known !== null && known.codec === codec && known.hops === hops && known.publisher === publisher) return known
+    const list: KafkaHeader[] = [[SUBJECT, subject], this.publisher.of(publisher), [HOPS, hops], this.bridge]
+    list.push(this.codec.of(codec))
+    return { codec, hops, publisher, headers: new SharedHeaders(list) }
+  }
+
+  /** What no two messages of a publisher share. */
+  appendOwn(into: KafkaHeader[], { epoch, sequence }: Publisher): void {
+    if (epoch !== undefined) into.push(this.epoch.of(epoch))
+    if (sequence !== undefined) into.push([SEQUENCE, this.digits.of(sequence)])
+  }
+}
+
+/** Bytes that views of numbers are cut from. */
+const SLAB = 16_384
+/** Digits of 2^53. */
+const LONGEST = 16
+
+/** Whole numbers as text, as views of one memory: a Buffer of its own for each is far slower to make. */
+class Digits {
+  private slab = Buffer.allocUnsafeSlow(SLAB)
+  private free = SLAB
+
+  of(number: number): Buffer {
+    if (this.free < LONGEST) {
+      this.slab = Buffer.allocUnsafeSlow(SLAB)
+      this.free = SLAB
+    }
+    const end = this.free
+    let at = end
+    let rest = number
+    // Beyond 32 bits the remainder is slow, and few get there.
+    while (rest > 0x7fffffff) {
+      const higher = Math.floor(rest / 10)
+      this.slab[--at] = 48 + (rest - higher * 10)
+      rest = higher
+    }
+    do {
+      const higher = (rest / 10) | 0
+      this.slab[--at] = 48 + (rest - higher * 10)
+      rest = higher
+    } while (rest > 0)
+    this.free = at
+    return viewOf(this.slab, at, end)
   }
 }

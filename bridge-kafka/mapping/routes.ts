@@ -5,7 +5,7 @@ import { SubjectIndex } from "../../core/subject-index.ts"
 import type { KafkaHeader } from "../driver.ts"
 import { checkBounded } from "./bounded-topics.ts"
 import { badMapping } from "./failure.ts"
-import { isOwn } from "./headers.ts"
+import { isOwn, type SharedOfSubject } from "./headers.ts"
 import { KeyRule } from "./key.ts"
 import { tokensOfPattern } from "./shape.ts"
 import { Template, type TemplateUse } from "./template.ts"
@@ -67,6 +67,8 @@ export interface Match {
 export interface Routed {
   readonly bytes: Buffer
   readonly matches: readonly Match[]
+  /** Headers of the messages of it that came last. */
+  shared: SharedOfSubject | null
 }
 
 const CACHE = 50_000
@@ -116,7 +118,7 @@ export class Routes {
       matches.push(matchOf(route, subject, bytes))
       if (!route.goesOn) break
     }
-    return { bytes, matches }
+    return { bytes, matches, shared: null }
   }
 }
 

@@ -55,8 +55,7 @@ class Measures {
     const { connector, metrics } = this
     const { kind } = failureOf(error, "KAFKA_PRODUCE")
     if (kind === "retriable") metrics.retries.with({ connector, error: nameOf(error) }).add()
-    if (transaction)
-      metrics.transactions.with({ connector, outcome: kind === "fenced" ? "fenced" : "aborted" }).add()
+    if (transaction) metrics.transactions.with({ connector, outcome: kind === "fenced" ? "fenced" : "aborted" }).add()
   }
 }
 

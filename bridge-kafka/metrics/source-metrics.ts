@@ -14,7 +14,6 @@ export function readSource(metrics: BridgeMetrics, connector: string, source: So
   metrics.outstanding.with(of).read = () => source.status().partitions.reduce((sum, one) => sum + one.records, 0)
   metrics.bufferBytes.with(of).read = () => source.status().partitions.reduce((sum, one) => sum + one.bytes, 0)
   metrics.redelivered.with(of).read = () => counters.redelivered
-  metrics.deadLetters.with({ connector, stage: "all" }).read = () => counters.deadLetters
   metrics.retries.with({ connector, error: "all" }).read = () => counters.retries
   const drop = (reason: string, read: () => number): void => {
     metrics.dropped.with({ connector, reason }).read = read

@@ -1,4 +1,5 @@
-import type { Compression, KafkaRecord } from "../driver.ts"
+import type { Compression, KafkaHeader, KafkaRecord } from "../driver.ts"
+import type { SharedHeaders } from "../shared-headers.ts"
 import type { Library } from "./load.ts"
 import { varintSize, writeVarint } from "./varint.ts"
 
@@ -30,18 +31,28 @@ export interface Sender {
   readonly transactional: boolean
 }
 
-function bytesSize(bytes: Buffer | null): number {
-  return bytes === null ? 1 : varintSize(bytes.length) + bytes.length
+/** Bytes that a record takes at most, its length included. */
+function roomFor({ key, value, headers, shared }: KafkaRecord): number {
+  let room = 6 * MOST_VARINT + (key?.length ?? 0) + (value?.length ?? 0)
+  if (shared !== undefined) room += sharedBytes(shared).length
+  for (let i = 0; i < headers.length; i++)
+    room += 2 * MOST_VARINT + headerName(headers[i][0]).length + headers[i][1].length
+  return room
 }
 
-/** Of the part behind a record's own length, in a batch whose first record has this time. */
-function bodySize(record: KafkaRecord, index: number, firstTime: number): number {
-  const { headers } = record
-  let size =
-    1 + varintSize(record.timestamp - firstTime) + varintSize(index) + bytesSize(record.key) + bytesSize(record.value)
-  size += varintSize(headers.length)
-  for (let i = 0; i < headers.length; i++) size += bytesSize(headerName(headers[i][0])) + bytesSize(headers[i][1])
-  return size
+/** Of 2^53. */
+const MOST_VARINT = 8
+
+/** As they stand in records, without their count. */
+function sharedBytes(shared: SharedHeaders): Buffer {
+  if (shared.encoded !== null) return shared.encoded
+  let room = 0
+  for (const [name, value] of shared.list) room += 2 * MOST_VARINT + headerName(name).length + value.length
+  const bytes = Buffer.allocUnsafe(room)
+  let at = 0
+  for (const header of shared.list) at = writeHeader(bytes, at, header)
+  shared.encoded = Buffer.from(bytes.subarray(0, at))
+  return shared.encoded
 }
 
 /** Below it, a loop is quicker than a call into C++. */
@@ -56,27 +67,34 @@ function writeBytes(target: Buffer, at: number, bytes: Buffer | null): number {
   return start + length
 }
 
-function writeRecord(
-  target: Buffer,
-  start: number,
-  record: KafkaRecord,
-  index: number,
-  firstTime: number,
-  size: number,
-) {
-  let at = writeVarint(target, start, size)
+function writeHeader(target: Buffer, start: number, [name, value]: KafkaHeader): number {
+  return writeBytes(target, writeBytes(target, start, headerName(name)), value)
+}
+
+/** Of the records behind it: two bytes up to 8 KiB. */
+const LENGTH_ROOM = 2
+
+function writeRecord(target: Buffer, start: number, record: KafkaRecord, index: number, firstTime: number): number {
+  // The length stands first and is known last: room as for most.
+  let at = start + LENGTH_ROOM
   target[at++] = 0
   at = writeVarint(target, at, record.timestamp - firstTime)
   at = writeVarint(target, at, index)
   at = writeBytes(target, at, record.key)
   at = writeBytes(target, at, record.value)
-  const { headers } = record
-  at = writeVarint(target, at, headers.length)
-  for (let i = 0; i < headers.length; i++) {
-    at = writeBytes(target, at, headerName(headers[i][0]))
-    at = writeBytes(target, at, headers[i][1])
+  const { headers, shared } = record
+  at = writeVarint(target, at, headers.length + (shared === undefined ? 0 : shared.list.length))
+  if (shared !== undefined) {
+    const bytes = sharedBytes(shared)
+    target.set(bytes, at)
+    at += bytes.length
   }
-  return at
+  for (let i = 0; i < headers.length; i++) at = writeHeader(target, at, headers[i])
+  const size = at - start - LENGTH_ROOM
+  const taken = varintSize(size)
+  if (taken !== LENGTH_ROOM) target.copyWithin(start + taken, start + LENGTH_ROOM, at)
+  writeVarint(target, start, size)
+  return start + taken + size
 }
 
 /** Records of one partition, encoded; the sender's numbers are still to be put in. */
@@ -95,24 +113,27 @@ export interface EncodedRecords {
 export function encodeRecords(records: readonly KafkaRecord[], from: number, limit: number): EncodedRecords {
   const firstTime = records[from].timestamp
   let lastTime = firstTime
-  let target = Buffer.allocUnsafe(Math.min(limit, guess(records, from)) + BATCH_HEADER)
+  let target = Buffer.allocUnsafe(BATCH_HEADER + Math.min(limit + MARGIN, guess(records, from)))
   let at = BATCH_HEADER
   let index = from
   for (; index < records.length; index++) {
     const record = records[index]
-    const size = bodySize(record, index - from, firstTime)
-    const end = at + varintSize(size) + size
+    const room = at + roomFor(record)
+    if (room > target.length) target = grown(target, at, room)
+    const end = writeRecord(target, at, record, index - from, firstTime)
     if (index > from && end > limit) break
-    if (end > target.length) target = grown(target, at, end)
-    at = writeRecord(target, at, record, index - from, firstTime, size)
+    at = end
     if (record.timestamp > lastTime) lastTime = record.timestamp
   }
   return { bytes: target.subarray(0, at), firstTime, lastTime, count: index - from }
 }
 
+/** For the record that does not fit any more. */
+const MARGIN = 4_096
+
 /** The first record stands for all. */
 function guess(records: readonly KafkaRecord[], from: number): number {
-  return (bodySize(records[from], 0, records[from].timestamp) + 16) * (records.length - from)
+  return roomFor(records[from]) * (records.length - from)
 }
 
 function grown(target: Buffer, used: number, needed: number) {

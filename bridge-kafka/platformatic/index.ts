@@ -53,9 +53,9 @@ class PlatformaticDriver implements KafkaDriver {
     })
   }
 
-  async partitions(topics: readonly string[]): Promise<Map<string, number>> {
+  async partitions(topics?: readonly string[]): Promise<Map<string, number>> {
     const cluster = await this.cluster()
-    const found = await cluster.retry("Looking up topics", DEADLINE, () => cluster.describe(topics))
+    const found = await cluster.retry("Looking up topics", DEADLINE, () => cluster.describe(topics ?? null))
     return new Map([...found].map(([name, view]) => [name, view.leaders.length]))
   }
 

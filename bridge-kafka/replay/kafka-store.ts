@@ -5,7 +5,7 @@ export interface KafkaStoreOptions {
   readonly driver: KafkaDriver
   readonly clusterId: string
   /** Topics that may be replayed; a function where routes make them as they go. Missing ones are passed over. */
-  readonly topics: readonly string[] | (() => readonly string[])
+  readonly topics: readonly string[] | (() => readonly string[] | Promise<readonly string[]>)
   /** The subject of a record, or null for one that has none: it is passed over. */
   readonly subjectOf: (record: StoredRecord) => string | null
   /** Default "read_committed". */
@@ -26,7 +26,7 @@ export class KafkaStore implements RecordStore {
 
   async ranges(topic?: string): Promise<StoreRange[]> {
     const { driver, topics } = this.options
-    const all = typeof topics === "function" ? topics() : topics
+    const all = typeof topics === "function" ? await topics() : topics
     const wanted = topic === undefined ? all : all.filter(name => name === topic)
     if (wanted.length === 0) return []
     const known = await driver.partitions(wanted)

@@ -174,6 +174,9 @@ export class Batch {
     }
     if (this.already.size > 0 && this.already.has(record.sequence)) {
       this.ends.push(this.records.length)
+      // Its dead letter was stored with an attempt of which something else was refused.
+      if (condemned.has(record.sequence))
+        this.replaced.set(record, { error: condemned.get(record.sequence), kept: true })
       if (ledger !== null) this.note(record, ledger, -1)
       return true
     }

@@ -24,6 +24,12 @@ export interface SinkCounters {
   /** Sent to the owner of their shard. */
   forwarded: number
   takeOvers: number
+  /** Messages that came while their shard had no owner, and were taken from the standby at take-over. */
+  adopted: number
+  /** At take-over: messages of which nobody knows whether the former owner took them, and that are not stored twice (exactly-once). */
+  takeOverUncertain: number
+  /** At take-over: messages that are lost, because the standby had no room for them or they were too old. At most so many. */
+  takeOverMissed: number
 }
 
 export function sinkCounters(): SinkCounters {
@@ -45,5 +51,8 @@ export function sinkCounters(): SinkCounters {
     aborted: 0,
     forwarded: 0,
     takeOvers: 0,
+    adopted: 0,
+    takeOverUncertain: 0,
+    takeOverMissed: 0,
   }
 }

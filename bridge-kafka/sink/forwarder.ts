@@ -2,6 +2,7 @@ import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import { Backoff } from "../backoff.ts"
 import type { SpoolRecord } from "../spool/record-format.ts"
 import type { SinkCounters } from "./counters.ts"
+import { remember } from "./restore.ts"
 import type { Shard } from "./shard.ts"
 import { decodeReply, encodeRequest, MAX_MESSAGES, type StoreMessage, sizeOf } from "./store-protocol.ts"
 
@@ -15,6 +16,8 @@ export interface ForwarderHost {
   done(sequence: number): void
   settled(freed: number): void
   trouble(error: unknown): void
+  /** Somebody else has stored records of it: it has another owner. */
+  elsewhere(shard: Shard): void
 }
 
 /** Bytes of one request: large enough to be cheap, small enough for any node's maxPayload. */
@@ -99,9 +102,16 @@ export class Forwarder {
       signal: this.abort.signal,
     })
     const outcomes = decodeReply(reply.bytes, messages.length)
+    if (outcomes[0]?.stored === true) host.elsewhere(shard)
     let count = 0
     // In order: what comes after one that was not taken is not taken either.
-    while (count < outcomes.length && outcomes[count].stored) host.done(shard.at(count++).sequence)
+    while (count < outcomes.length) {
+      const outcome = outcomes[count]
+      if (!outcome.stored) break
+      const record = shard.at(count++)
+      if (shard.past !== null) remember(shard.past, record, outcome.place)
+      host.done(record.sequence)
+    }
     host.counters.forwarded += count
     const freed = shard.shift(count)
     shard.bytes -= freed

@@ -6,6 +6,7 @@ import type { SinkCounters } from "./counters.ts"
 import type { Journal } from "./journal.ts"
 import type { ShardFinder } from "./shard-finder.ts"
 import { recordOf } from "./spooled-message.ts"
+import type { Standby } from "./standby.ts"
 
 export interface IntakeHost {
   readonly journal: Journal
@@ -13,6 +14,8 @@ export interface IntakeHost {
   readonly finder: ShardFinder
   /** 1 = this instance takes messages of the shard. */
   readonly taken: Uint8Array
+  /** Null: there are no other instances. */
+  readonly standby: Standby | null
 }
 
 /** Messages that may wait here and at each publisher while a turn is at work: a burst, not an outage, which the journal takes. */
@@ -60,6 +63,11 @@ export class Intake {
     const shard = host.finder.of(message.subject)
     if (host.taken[shard] === 0) {
       counters.foreign++
+      try {
+        host.standby?.add(message, shard)
+      } catch {
+        // Its owner counts it.
+      }
       return
     }
     try {

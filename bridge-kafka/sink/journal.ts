@@ -16,6 +16,8 @@ export interface Journal {
   append(record: BridgeRecord, shard: number, id: string, origin: Origin | null): number
   /** Resolves when all up to this sequence, it included, survives what the journal survives. Rejects when that cannot be any more. */
   whenDurable(sequence: number): Promise<void>
+  /** Somebody waits: what was appended becomes durable, and can be read, as soon as possible. */
+  hurry(): void
   /** The next records in order, at least one; a jump in the sequences means that some were dropped. Null = closed. */
   read(): Promise<readonly SpoolRecord[] | null>
   /** Everything below may be forgotten. */

@@ -8,7 +8,7 @@ import type { SinkCounters } from "./counters.ts"
 import type { Shard } from "./shard.ts"
 
 export interface LaneSettings {
-  /** Milliseconds from the start of one batch to the next, unless there is enough for a full one. The first after a pause never waits. */
+  /** Milliseconds from the start of one batch to the next, unless there is enough for a full one, or a publisher waits for an answer. The first after a pause never waits. */
   readonly linger: number
   /** Bytes of a batch. */
   readonly batchBytes: number
@@ -41,6 +41,8 @@ export interface ExactlyOnce {
   readonly shard: Shard
   readonly transactionalId: string
   readonly checkpointTopic: string
+  /** Partitions that this topic must have. */
+  readonly shards: number
 }
 
 /** Records in a batch at most: lists of them, and the answers, stay small. */
@@ -106,7 +108,8 @@ export class Lane {
 
   /** There is more to send. */
   wake(): void {
-    if (this.wakeUp === null || (this.wantsFull && this.waiting() < this.host.settings.batchBytes)) return
+    if (this.wakeUp === null) return
+    if (this.wantsFull && this.waiting() < this.host.settings.batchBytes && !this.isAwaited()) return
     this.wakeUp()
   }
 
@@ -151,8 +154,15 @@ export class Lane {
       this.producer = await this.unlessClosed(await host.driver.producer(options))
       return
     }
-    const { shard, transactionalId, checkpointTopic } = exactlyOnce
+    const { shard, transactionalId, checkpointTopic, shards } = exactlyOnce
     await host.topics.resolve(checkpointTopic)
+    const count = host.topics.count(checkpointTopic)
+    if (count !== shards) {
+      throw new KafkaError(
+        "fatal",
+        `${checkpointTopic} has ${count} partitions, and shards is ${shards}; all instances need the same number. To change it, stop them all when their spools are empty, and delete the topic`,
+      )
+    }
     // Fences the former owner and ends its transaction: what is read afterwards is the last word.
     const producer = await host.driver.producer({ ...options, transactionalId })
     try {
@@ -313,10 +323,22 @@ export class Lane {
     return bytes
   }
 
+  private isAwaited(): boolean {
+    for (let i = 0; i < this.shards.length; i++) if (this.shards[i].awaited > 0) return true
+    return false
+  }
+
   private async linger(): Promise<void> {
     const { linger, batchBytes } = this.host.settings
     const left = this.lastStart + linger - performance.now()
-    if (left <= 0 || this.again !== null || this.most < MOST_RECORDS || this.waiting() >= batchBytes) return
+    if (
+      left <= 0 ||
+      this.isAwaited() ||
+      this.again !== null ||
+      this.most < MOST_RECORDS ||
+      this.waiting() >= batchBytes
+    )
+      return
     this.wantsFull = true
     await this.pause(left)
     this.wantsFull = false

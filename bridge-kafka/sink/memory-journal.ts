@@ -78,6 +78,8 @@ export class MemoryJournal implements Journal {
     return Promise.resolve()
   }
 
+  hurry(): void {}
+
   async read(): Promise<readonly SpoolRecord[] | null> {
     while (this.head === this.waiting.length && !this.closed) {
       await new Promise<void>(resolve => {

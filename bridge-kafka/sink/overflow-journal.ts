@@ -58,6 +58,10 @@ export class OverflowJournal implements Journal {
     return Promise.resolve()
   }
 
+  hurry(): void {
+    if (this.onDisk) this.disk.hurry()
+  }
+
   async read(): Promise<readonly SpoolRecord[] | null> {
     while (!this.closed) {
       // What is in memory came before what is on the disk: nothing goes there until the disk is empty.

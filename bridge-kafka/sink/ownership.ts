@@ -8,8 +8,10 @@ export interface OwnershipHost {
   gain(shard: number): void
   /** It will be another's: resolves when nothing of it is on its way. */
   give(shards: readonly number[]): Promise<void>
-  /** It is another's already, perhaps. */
+  /** It is another's already, or nobody's, as when Kafka is away. */
   lose(shard: number): void
+  /** The group has said what is ours; `owns` tells. */
+  settled(): void
   trouble(error: unknown): void
   failed(error: unknown): void
 }
@@ -114,6 +116,7 @@ export class Ownership {
           this.owned.add(shard)
           this.host.gain(shard)
         }
+        this.host.settled()
       },
       revoked: async partitions => {
         const given = numbers(partitions).filter(shard => this.owned.delete(shard))

@@ -29,6 +29,8 @@ export interface SinkSettings {
   /** null = the routes name them all. */
   readonly topicMax: number | null
   readonly partitionsChanged: "warn" | "fail"
+  /** After which the numbers of partitions are asked for again. */
+  readonly metadataMaxAgeMs: number
   readonly maxHops: number
   readonly tolerance: "none" | "all"
   readonly deadLetterTopic: string | null
@@ -42,6 +44,9 @@ export interface SinkSettings {
   readonly handOverMs: number
   /** Messages whose publishers wait for `stored`, all shards together. */
   readonly maxWaiting: number
+  /** Messages of shards that others own, kept for the case that a shard comes here: bytes in all (0 = none), and milliseconds. */
+  readonly standbyBytes: number
+  readonly standbyMs: number
 }
 
 /** What a sink does when nothing is said. */
@@ -60,6 +65,7 @@ export const SINK_DEFAULTS = {
   topicConfig: {},
   topicMax: null,
   partitionsChanged: "warn",
+  metadataMaxAgeMs: 300_000,
   maxHops: 8,
   tolerance: "none",
   deadLetterTopic: null,
@@ -72,11 +78,20 @@ export const SINK_DEFAULTS = {
   // Within the time that a group waits for its members.
   handOverMs: 10_000,
   maxWaiting: 100_000,
+  // 45 s at 1,000 messages of 300 bytes a second.
+  standbyBytes: 16 * 1024 * 1024,
+  // The group finds out after 45 s that an instance has died.
+  standbyMs: 60_000,
 } as const satisfies Partial<SinkSettings>
 
 /** Subject on which the owner of a shard takes messages (DUR-2). */
 export function storeSubject(bridge: string, connector: string, shard: number): string {
   return `$BRIDGE.${bridge}.store.${connector}.${shard}`
+}
+
+/** Subject on which the owners of shards say that they have what came until now (SINK-2). */
+export function takenSubject(bridge: string, connector: string): string {
+  return `$BRIDGE.${bridge}.taken.${connector}`
 }
 
 /** The topic whose partitions are the shards, and the group that divides them (SINK-3). */

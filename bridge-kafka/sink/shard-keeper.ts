@@ -7,6 +7,7 @@ import { Lane, type LaneHost } from "./lane.ts"
 import { Ledger } from "./ledger.ts"
 import { type SinkSettings, storeSubject } from "./settings.ts"
 import type { Shard } from "./shard.ts"
+import type { Standby } from "./standby.ts"
 import { StoreService, type StoreServiceHost } from "./store-service.ts"
 
 export interface ShardKeeperHost {
@@ -19,6 +20,8 @@ export interface ShardKeeperHost {
   readonly forwarding: ForwarderHost
   /** 1 = messages of the shard are taken from subscriptions. */
   readonly taken: Uint8Array
+  /** Null: there are no other instances. */
+  readonly standby: Standby | null
 }
 
 /** Gives each shard what its phase needs: a lane and a service when it is ours, a forwarder when it is not. */
@@ -56,12 +59,15 @@ export class ShardKeeper {
     return this.change(shard, async () => {
       if (this.stopped || shard.phase !== "foreign") return
       const { host } = this
-      const { bridge, connector, dedupPublishers, dedupIds } = host.settings
+      const { bridge, connector, shards, dedupPublishers, dedupIds } = host.settings
       shard.phase = "taking"
+      // In one turn, so that nothing comes in between.
+      if (host.taken[shard.number] === 0) host.standby?.adopt(shard.number)
       host.taken[shard.number] = 1
       await this.forwarders.get(shard)?.close()
       this.forwarders.delete(shard)
-      shard.ledger = new Ledger(dedupPublishers, dedupIds)
+      shard.ledger = shard.past ?? new Ledger(dedupPublishers, dedupIds)
+      shard.past = null
       if (this.common !== null) {
         this.common.add(shard)
         this.serve(shard)
@@ -69,7 +75,7 @@ export class ShardKeeper {
       }
       const transactionalId = `hd.${bridge}.${connector}.${shard.number}`
       const topic = checkpointTopic(bridge, connector)
-      const lane = new Lane(host.lanes, { shard, transactionalId, checkpointTopic: topic })
+      const lane = new Lane(host.lanes, { shard, transactionalId, checkpointTopic: topic, shards })
       this.lanes.set(shard, lane)
       lane.start()
     })
@@ -86,38 +92,54 @@ export class ShardKeeper {
 
   /** Gives it up in order: what is there of it is sent first, for as long as `handOverMs` allows (SINK-1). */
   async give(shards: readonly Shard[]): Promise<void> {
-    const { dispatcher, journal, settings, taken } = this.host
+    const { dispatcher, journal, settings, standby } = this.host
+    const began = performance.now()
+    const numbers: number[] = []
     for (const shard of shards) {
       if (shard.phase === "foreign") continue
-      taken[shard.number] = 0
+      numbers.push(shard.number)
+      this.untake(shard)
       shard.phase = shard.phase === "owned" ? "leaving" : shard.phase
       this.unserve(shard)
     }
     const mark = journal.next
     const empty = (): boolean => dispatcher.readTo >= mark && shards.every(shard => shard.length === 0)
+    if (journal.persistent) standby?.tell(numbers, 0)
     const owned = shards.some(shard => shard.phase === "leaving")
     if (owned) await dispatcher.when(empty, settings.handOverMs)
+    if (!journal.persistent && empty()) standby?.tell(numbers, performance.now() - began)
     await Promise.all(shards.map(shard => this.lose(shard)))
   }
 
-  /** It is another's: nothing more of it is sent from here, but to that one. */
-  lose(shard: Shard): Promise<void> {
-    this.host.taken[shard.number] = 0
+  /**
+   * It is another's: nothing more of it is sent from here, but to that one. `orphaned`: perhaps nobody's, as when Kafka is away for longer than
+   * the group waits: at-least-once goes on to take its messages, which are sent when the group has an owner again. Until then there may be
+   * two who do so. (Exactly-once would rather miss a plain message than store it twice.)
+   */
+  lose(shard: Shard, orphaned = false): Promise<void> {
+    const goesOn = orphaned && !this.exactlyOnce
+    if (!goesOn) this.untake(shard)
     this.unserve(shard)
     return this.change(shard, async () => {
       if (shard.phase === "foreign") return
       // A gain that was under way may have begun again.
-      this.host.taken[shard.number] = 0
+      if (!goesOn) this.untake(shard)
       this.unserve(shard)
       shard.ledger?.failAll("MOVED", `Shard ${shard.number} has another owner now`)
       if (this.common !== null) await this.common.remove(shard)
       await this.lanes.get(shard)?.close()
       this.lanes.delete(shard)
       shard.ledger?.failAll("MOVED", `Shard ${shard.number} has another owner now`)
+      if (this.common !== null) shard.past = shard.ledger
       shard.ledger = null
       shard.phase = "foreign"
       this.forward(shard)
     })
+  }
+
+  /** The group has spoken: what it did not give us is another's. */
+  settle(owns: (shard: number) => boolean): void {
+    for (const shard of this.shards) if (shard.phase === "foreign" && !owns(shard.number)) this.untake(shard)
   }
 
   /** Ends all of it; what is not sent stays in the journal. */
@@ -125,6 +147,14 @@ export class ShardKeeper {
     this.stopped = true
     await Promise.all([this.common?.close(), ...this.shards.map(shard => this.lose(shard))])
     await Promise.all([...this.forwarders.values()].map(one => one.close()))
+  }
+
+  /** Its messages are left to others. */
+  untake(shard: Shard): void {
+    const { taken, standby } = this.host
+    if (taken[shard.number] === 0) return
+    taken[shard.number] = 0
+    standby?.left(shard.number)
   }
 
   private unserve(shard: Shard): void {

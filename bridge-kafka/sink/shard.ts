@@ -19,8 +19,12 @@ export class Shard {
   phase: ShardPhase = "foreign"
   /** Only while it is taken or owned. */
   ledger: Ledger | null = null
+  /** At-least-once, while another instance has it: what was known of it before. What waits here of it is noted when that one has stored it. */
+  past: Ledger | null = null
   /** Memory that its records take. */
   bytes = 0
+  /** Of these, records whose publishers wait for an answer. */
+  awaited = 0
   private records: SpoolRecord[] = []
   private head = 0
 
@@ -34,6 +38,7 @@ export class Shard {
   }
 
   push(record: SpoolRecord): void {
+    if (record.origin !== null) this.awaited++
     this.records.push(record)
   }
 
@@ -45,7 +50,11 @@ export class Shard {
   /** The oldest ones are done. Returns the memory that they took. */
   shift(count: number): number {
     let freed = 0
-    for (let i = 0; i < count; i++) freed += memoryOf(this.records[this.head + i])
+    for (let i = 0; i < count; i++) {
+      const record = this.records[this.head + i]
+      freed += memoryOf(record)
+      if (record.origin !== null) this.awaited--
+    }
     this.head += count
     if (this.head === this.records.length) {
       this.records = []

@@ -13,16 +13,21 @@ import type { SinkInfo } from "./info.ts"
 import { Intake } from "./intake.ts"
 import type { Journal } from "./journal.ts"
 import type { LaneHost } from "./lane.ts"
+import { Ledger } from "./ledger.ts"
 import { type RecordStage, RouteMapper } from "./mapper.ts"
 import { MemoryJournal } from "./memory-journal.ts"
 import { OverflowJournal } from "./overflow-journal.ts"
 import { Ownership } from "./ownership.ts"
 import { SinkPoison } from "./poison.ts"
+import { restoreLedgers } from "./restore.ts"
 import { type SinkSettings, shardsGroup, shardsTopic } from "./settings.ts"
 import { Shard } from "./shard.ts"
+import { checkShardCount } from "./shard-count.ts"
 import { ShardFinder } from "./shard-finder.ts"
 import { ShardKeeper } from "./shard-keeper.ts"
 import { SpoolJournal } from "./spool-journal.ts"
+import { Standby } from "./standby.ts"
+import type { StoreServiceHost } from "./store-service.ts"
 import { type PartitionsChanged, Topics } from "./topics.ts"
 
 /**
@@ -118,10 +123,19 @@ export class SinkConnector {
     this.become("starting", null)
     const parts = this.build()
     this.parts = parts
+    try {
+      await this.restore(parts)
+    } catch (error) {
+      await this.end("failed", messageOf(error))
+      throw error
+    }
+    // Stopped meanwhile.
+    if (this.parts !== parts) return
     parts.keeper.start()
     parts.dispatcher.start()
     if (parts.ownership === null) await Promise.all(parts.shards.map(shard => parts.keeper.gain(shard)))
     else parts.ownership.start()
+    await parts.standby?.start()
     await parts.intake.start(this.options.fabric, this.settings.subjects)
     if (this.state === "starting") this.become("running", null)
   }
@@ -183,6 +197,16 @@ export class SinkConnector {
     })
     const done = (sequence: number): void => dispatcher.done(sequence)
     const settled = (freed: number): void => dispatcher.settled(freed)
+    const store: StoreServiceHost = {
+      journal,
+      counters,
+      shardOf: subject => finder.of(subject),
+      wants: subject => this.routes.of(subject).matches.length > 0,
+      canSpool: settings.spoolMode === "always",
+      canStore: true,
+      maxWaiting: settings.maxWaiting,
+      waiting: 0,
+    }
     const lanes: LaneHost = {
       driver,
       mapper,
@@ -213,6 +237,7 @@ export class SinkConnector {
       fenced: shard => this.fenced(shard),
       failed: error => this.fail(error),
     }
+    const standby = settings.coordination === "none" ? null : this.standby(journal, taken, () => dispatcher.stored)
     const keeper: ShardKeeper = new ShardKeeper(shards, {
       fabric,
       settings,
@@ -220,16 +245,8 @@ export class SinkConnector {
       dispatcher,
       lanes,
       taken,
-      store: {
-        journal,
-        counters,
-        shardOf: subject => finder.of(subject),
-        wants: subject => this.routes.of(subject).matches.length > 0,
-        canSpool: settings.spoolMode === "always",
-        canStore: true,
-        maxWaiting: settings.maxWaiting,
-        waiting: 0,
-      },
+      standby,
+      store,
       forwarding: {
         fabric,
         counters,
@@ -239,11 +256,36 @@ export class SinkConnector {
         done,
         settled,
         trouble,
+        elsewhere: shard => {
+          if (shard.phase === "foreign") keeper.untake(shard)
+        },
       },
     })
-    const intake = new Intake({ journal, counters, finder, taken })
+    const intake = new Intake({ journal, counters, finder, taken, standby })
     const ownership = settings.coordination === "none" ? null : this.ownership(shards, keeper)
-    return { shards, journal, mapper, dispatcher, keeper, intake, ownership }
+    return { shards, journal, mapper, dispatcher, keeper, intake, standby, ownership }
+  }
+
+  /** What the spool can tell of the time before. */
+  private async restore({ shards }: Parts): Promise<void> {
+    const { spool } = this.options
+    const { connector, guarantee, spoolMode, dedupPublishers, dedupIds } = this.settings
+    if (spool === null || spoolMode === "off") return
+    await checkShardCount(spool, connector, shards.length)
+    if (guarantee === "exactly-once" || spoolMode !== "always") return
+    await restoreLedgers(spool, ({ shard: number, subject }) => {
+      const shard = shards[number < shards.length ? number : this.finder.of(subject)]
+      shard.past ??= new Ledger(dedupPublishers, dedupIds)
+      return shard.past
+    })
+  }
+
+  private standby(journal: Journal, taken: Uint8Array, stored: () => number): Standby {
+    const { settings, counters } = this
+    const { bridge, connector, guarantee, standbyBytes: bytes, standbyMs: age } = settings
+    const { fabric } = this.options
+    const exactlyOnce = guarantee === "exactly-once"
+    return new Standby({ fabric, bridge, connector, exactlyOnce, journal, counters, taken, stored }, { bytes, age })
   }
 
   private journal(): { journal: Journal; first: number } {
@@ -270,6 +312,7 @@ export class SinkConnector {
         config: settings.topicConfig,
         max: settings.topicMax ?? MOST_TOPICS,
         changed: settings.partitionsChanged,
+        maxAge: settings.metadataMaxAgeMs,
       },
       change => this.options.onEvent?.({ type: "partitions-changed", ...change }),
     )
@@ -286,12 +329,13 @@ export class SinkConnector {
 
   private ownership(shards: readonly Shard[], keeper: ShardKeeper): Ownership {
     const { bridge, connector, shards: count, retryMinMs, retryMaxMs } = this.settings
-    return new Ownership(
+    const ownership: Ownership = new Ownership(
       this.options.driver,
       {
         gain: number => void keeper.gain(shards[number]).catch(error => this.fail(error)),
         give: numbers => keeper.give(numbers.map(number => shards[number])),
-        lose: number => void keeper.lose(shards[number]).catch(error => this.fail(error)),
+        lose: number => void keeper.lose(shards[number], true).catch(error => this.fail(error)),
+        settled: () => keeper.settle(number => ownership.owns(number)),
         trouble: error => this.troubled(error),
         failed: error => this.fail(error),
       },
@@ -303,6 +347,7 @@ export class SinkConnector {
         retryMax: retryMaxMs,
       },
     )
+    return ownership
   }
 
   /** Somebody else has taken it over; the group says who has it in the end. */
@@ -349,7 +394,7 @@ export class SinkConnector {
   }
 
   private async finish(
-    { intake, ownership, keeper, dispatcher, journal, shards }: Parts,
+    { intake, standby, ownership, keeper, dispatcher, journal, shards }: Parts,
     inOrder: boolean,
   ): Promise<void> {
     intake.stop()
@@ -360,6 +405,7 @@ export class SinkConnector {
     // What is left is sent by the next start, or by the owner.
     await keeper.stop()
     if (!inOrder) await ownership?.close()
+    standby?.stop()
     await journal.close()
     await dispatcher.stop()
   }
@@ -388,5 +434,6 @@ interface Parts {
   readonly dispatcher: Dispatcher
   readonly keeper: ShardKeeper
   readonly intake: Intake
+  readonly standby: Standby | null
   readonly ownership: Ownership | null
 }

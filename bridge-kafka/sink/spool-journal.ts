@@ -33,6 +33,10 @@ export class SpoolJournal implements Journal {
     return this.spool.whenDurable(sequence)
   }
 
+  hurry(): void {
+    this.spool.hurry()
+  }
+
   async read(): Promise<readonly SpoolRecord[] | null> {
     return (await this.reader.next())?.records ?? null
   }

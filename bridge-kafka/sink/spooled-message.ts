@@ -95,10 +95,3 @@ export class SpooledMessage {
     return this.codecs.decodeNamed(this.encoding, this.plainBytes)
   }
 }
-
-/** Some letters: a loop is faster than a call into the runtime. */
-function same(a: Buffer, b: Buffer): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
-}

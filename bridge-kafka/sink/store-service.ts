@@ -2,7 +2,8 @@ import { checkSubject } from "../../core/subject.ts"
 import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import type { RequestMessage } from "../../patterns/fabric/requests/request-message.ts"
 import type { Service } from "../../patterns/fabric/requests/service.ts"
-import type { StoredAt } from "../driver.ts"
+import type { KafkaHeader, StoredAt } from "../driver.ts"
+import { TIMESTAMP } from "../mapping/headers.ts"
 import { MOST_AHEAD } from "../mapping/timestamp.ts"
 import type { BridgeRecord } from "../record.ts"
 import type { SinkCounters } from "./counters.ts"
@@ -118,6 +119,8 @@ export class StoreService {
       outcomes.push(ack === "spooled" ? SPOOLED : null)
       if (ack === "stored") open++
     }
+    // All that comes while a sync is under way shares the next one.
+    if (last >= 0) host.journal.hurry()
     if (ack === "spooled") {
       const all = outcomes as StoreOutcome[]
       return last < 0 ? encodeReply(all) : host.journal.whenDurable(last).then(() => encodeReply(all))
@@ -200,8 +203,11 @@ export class StoreService {
 
 /** `now`: milliseconds since 1970, for publishers whose clock is far ahead (REC-4). */
 function recordOf({ subject, timestamp, headers, value }: StoreMessage, now: number): BridgeRecord {
-  const time = timestamp > now + MOST_AHEAD ? now : timestamp
-  return { subject, topic: "", partition: -1, key: null, value, headers, timestamp: time }
+  if (timestamp <= now + MOST_AHEAD) return { subject, topic: "", partition: -1, key: null, value, headers, timestamp }
+  // What the publisher said stays with the record; before the others, because the last header is that of the codec.
+  const said: KafkaHeader = [TIMESTAMP, Buffer.from(String(timestamp))]
+  const all = headers.some(([name]) => name === TIMESTAMP) ? headers : [said, ...headers]
+  return { subject, topic: "", partition: -1, key: null, value, headers: all, timestamp: now }
 }
 
 export function moved(shard: number): StoreOutcome {

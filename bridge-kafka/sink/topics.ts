@@ -10,10 +10,9 @@ export interface TopicsSettings {
   /** Topics at most; records for more are poison. */
   readonly max: number
   readonly changed: "warn" | "fail"
+  /** Milliseconds after which the numbers of partitions are asked for again. */
+  readonly maxAge: number
 }
-
-/** Milliseconds after which the number of partitions is asked for again; Kafka's metadata.max.age.ms. */
-const MAX_AGE = 300_000
 
 /** A topic has more partitions than before. */
 export interface PartitionsChanged {
@@ -70,7 +69,7 @@ export class Topics {
 
   /** Asks again from time to time, and then resolves when it is known. Rejects fatal when `partitions.changed` is "fail". */
   refresh(force = false): Promise<void> | null {
-    if (!force && (this.checking !== null || performance.now() - this.checked < MAX_AGE)) return null
+    if (!force && (this.checking !== null || performance.now() - this.checked < this.settings.maxAge)) return null
     this.checked = performance.now()
     this.checking ??= this.compare().finally(() => {
       this.checking = null

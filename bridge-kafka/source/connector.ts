@@ -1,5 +1,5 @@
 import { Backoff } from "../backoff.ts"
-import type { Batch, Consumer, TopicPartition } from "../driver.ts"
+import type { Batch, Consumer, StoredRecord, TopicPartition } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import { type Failure, failureOf, messageOf } from "../failure.ts"
 import { ToFabric } from "../mapping/to-fabric.ts"
@@ -166,6 +166,11 @@ export class SourceConnector implements DeliveryHost {
       this.flowing = false
       this.applyFlow()
     })
+  }
+
+  /** @internal */
+  setAside(record: StoredRecord, failure: Failure, kept: boolean): void {
+    this.parts.setAside?.(record, failure, kept)
   }
 
   /** @internal */

@@ -22,6 +22,8 @@ export interface DeliveryHost {
   /** Records have left: partitions may be resumed. */
   unloaded(partition: SourcePartition, records: number, bytes: number): void
   stopped(partition: SourcePartition): void
+  /** A record that cannot pass was dropped, or `kept` among the dead letters. */
+  setAside(record: StoredRecord, failure: Failure, kept: boolean): void
 }
 
 /** Bytes that a record is counted as. */
@@ -62,6 +64,7 @@ export class Failures {
         return (await backoff.wait(partition.closing)) ? "again" : "stopped"
       case "drop":
         counters.dropped++
+        this.host.setAside(record, failure, false)
         return "passed"
       case "dead-letter":
         return this.setAside(partition, record, failure)
@@ -83,6 +86,7 @@ export class Failures {
       return "stopped"
     }
     this.host.counters.deadLetters++
+    this.host.setAside(record, failure, true)
     return "passed"
   }
 

@@ -1,7 +1,8 @@
 import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import type { KafkaToFabric } from "../config/source.ts"
 import type { Converter } from "../converters/converter.ts"
-import type { KafkaDriver } from "../driver.ts"
+import type { KafkaDriver, StoredRecord } from "../driver.ts"
+import type { Failure } from "../failure.ts"
 import type { TransformChain } from "../transforms/chain.ts"
 
 /** Settings of the configuration file; what else it names is made before: see `SourceParts`. */
@@ -21,4 +22,6 @@ export interface SourceParts {
   /** Null = bytes. */
   readonly keyConverter?: Converter | null
   readonly valueConverter?: Converter | null
+  /** Told of each record that cannot pass, once it was dropped or `kept` among the dead letters. */
+  readonly setAside?: (record: StoredRecord, failure: Failure, kept: boolean) => void
 }

@@ -10,7 +10,7 @@ export interface SpoolOptions {
   maxBytes?: number
   /**
    * When records count as durable: "always", synced as soon as the sync before is done; "interval", synced every `interval` milliseconds
-   * (default 5) or 1 MiB; "never", given to the system: a crash of the machine, not of the process, may lose them. Default "interval".
+   * (default 5) or 1 MiB, and at once for records with an origin, whose publishers wait; "never", given to the system: a crash of the machine, not of the process, may lose them. Default "interval".
    */
   fsync?: { mode: FsyncPolicy["mode"]; interval?: number }
   /**

@@ -11,7 +11,7 @@
  *
  * where text and bytes are a varint length and the bytes, and [] is there when its flag is set.
  */
-import type { Buffer } from "node:buffer"
+import { Buffer } from "node:buffer"
 import { HeddleError } from "../../core/errors.ts"
 import { MAX_VARINT_SIZE, Reader, writeVarint } from "../../core/varint.ts"
 import { viewOf } from "../../core/view.ts"
@@ -61,6 +61,9 @@ const TIME_LIMIT = 2 ** 47
 
 /** Up to this many bytes a loop is faster than the call of `set`. */
 const SHORT_COPY = 32
+
+/** Bytes of headers that are compared with those of the record before. */
+const MOST_KEPT = 48
 
 const NO_HEADERS: readonly KafkaHeader[] = Object.freeze([])
 
@@ -174,6 +177,8 @@ export function checksumHolds(bytes: Uint8Array, at: number, size: number): bool
 export class RecordDecoder {
   private readonly interner = new Interner()
   private reader: Reader | null = null
+  private lastBytes: Buffer = Buffer.alloc(0)
+  private lastHeaders: readonly KafkaHeader[] = NO_HEADERS
 
   /**
    * Reads the record at `at`, which is there whole and whose checksum holds. Throws EPROTO when it was not written by this format: a
@@ -216,9 +221,23 @@ export class RecordDecoder {
     return this.interner.text(reader.bytes, start, reader.at)
   }
 
-  private headers(reader: Reader): KafkaHeader[] {
+  private headers(reader: Reader): readonly KafkaHeader[] {
+    // Of plain messages that come one after the other the headers are mostly the same: no objects for them.
+    const { bytes, at } = reader
+    const { length } = this.lastBytes
+    let same = length > 0 && at + length <= bytes.length ? 0 : -1
+    while (same >= 0 && same < length) same = bytes[at + same] === this.lastBytes[same] ? same + 1 : -1
+    if (same === length) {
+      reader.skip(length)
+      return this.lastHeaders
+    }
     const headers: KafkaHeader[] = []
     for (let left = reader.varint(); left > 0; left--) headers.push([this.text(reader), view(reader, reader.varint())])
+    if (reader.at - at <= MOST_KEPT) {
+      this.lastBytes = Buffer.from(viewOf(bytes, at, reader.at))
+      // With bytes of their own: views would keep the block of the first of them.
+      this.lastHeaders = headers.map(([name, value]) => [name, Buffer.from(value)])
+    }
     return headers
   }
 

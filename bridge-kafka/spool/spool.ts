@@ -166,6 +166,7 @@ export class Spool implements ReaderSource {
     list.bytes += end - start
     // The header of a new segment waits with its first record.
     writer.note(start === SEGMENT_HEADER_SIZE && chunk.start === start ? end : end - start)
+    if (origin !== null) writer.hurry() // Its publisher waits for an answer.
     return sequence
   }
 
@@ -176,6 +177,11 @@ export class Spool implements ReaderSource {
     if (sequence >= this.next)
       return Promise.reject(new HeddleError("EINVAL", `Spool: record ${sequence} was not appended yet`))
     return this.waiters.wait(sequence)
+  }
+
+  /** Does not wait for the interval: somebody waits for what was appended. */
+  hurry(): void {
+    this.writer.hurry()
   }
 
   /** Makes everything durable now, without waiting for the interval. */

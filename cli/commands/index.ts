@@ -1,4 +1,5 @@
 import { addBench } from "./bench.ts"
+import { addBridge } from "./bridge.ts"
 import { addPeers } from "./peers.ts"
 import { addProxy } from "./proxy.ts"
 import { addPub } from "./pub.ts"
@@ -27,4 +28,5 @@ export const COMMANDS = [
   addPeers,
   addTop,
   addTrace,
+  addBridge,
 ]

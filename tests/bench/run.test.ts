@@ -85,7 +85,7 @@ describe("npm run bench", () => {
   it("refuses what it does not know", async () => {
     const failing = (...args: string[]) => run(process.execPath, [program, ...args])
     await assert.rejects(failing("warp"), /Allowed choices are tcp-thr/)
-    await assert.rejects(failing("--peers", "kafka"), /"kafka" is none of heddle, raw/)
+    await assert.rejects(failing("--peers", "pigeon"), /"pigeon" is none of heddle, raw/)
     await assert.rejects(failing("--sizes", "64,x"), /Expected a whole number/)
   })
 })

@@ -16,6 +16,7 @@ const SETTINGS: Settings = {
   subscriptions: null,
   connections: null,
   rates: null,
+  minutes: null,
   seconds: 1,
 }
 

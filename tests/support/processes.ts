@@ -41,6 +41,11 @@ export class Program {
     return new Program(spawn(name, rest, { stdio: ["pipe", "pipe", "inherit"] }))
   }
 
+  /** Runs another command, such as java. Its errors go to our own standard error. */
+  static run(command: string, args: readonly string[]): Program {
+    return new Program(spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] }))
+  }
+
   get running(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null
   }

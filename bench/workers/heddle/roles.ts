@@ -7,6 +7,7 @@ import type { Parent, Roles } from "../parent.ts"
 import { fabricReceive, fabricReplies, fabricRequests, fabricSend } from "./fabric-roles.ts"
 import { idle } from "./idle.ts"
 import { interestsReceive, interestsSend } from "./interests.ts"
+import { kafkaRoles } from "./kafka/roles.ts"
 import { mesh, meshNewcomer } from "./mesh.ts"
 import { fanReceive, fanSend, subjectsReceive, subjectsSend } from "./pubsub.ts"
 import { replies, requestInside, requests } from "./reqrep.ts"
@@ -42,5 +43,6 @@ export const roles: Roles = {
   "mesh-newcomer": meshNewcomer,
   "interests-send": interestsSend,
   "interests-receive": interestsReceive,
+  ...kafkaRoles,
   ...apiRoles(task => (task.text("way") === "event" ? event : request)),
 }

@@ -99,7 +99,7 @@ describe("durablePublish", () => {
           })
         : messages.map(() => STORED),
     )
-    await assert.rejects(out.publish("orders.a", 1, { timeout: 30 }), (error: Error & { code: string }) => {
+    await assert.rejects(out.publish("orders.a", 1, { timeout: 300 }), (error: Error & { code: string }) => {
       assert.equal(error.code, "ETIMEDOUT")
       assert.match(error.message, /unknown whether it is stored; publish it again with the id ".+\/\d+\.\d\/1"/)
       return true

@@ -91,7 +91,7 @@ function bench(script: Script, { exactlyOnce = false, tolerance = "all" as "all"
         return undefined
       },
     },
-    topics: new Topics(driver, { partitions: 0, replicationFactor: 1, config: {}, max: 10, changed: "warn" }, () => {}),
+    topics: new Topics(driver, { partitions: 0, replicationFactor: 1, config: {}, max: 10, changed: "warn", maxAge: 300_000 }, () => {}),
     poison: new SinkPoison({ connector: "c", tolerance, topic: "dead", headers: true }, counters, () => {}),
     settings: { linger: 0, batchBytes: 1_000_000, producer: {}, retryMin: 1, retryMax: 4 },
     done: sequence => done.push(sequence),
@@ -101,7 +101,7 @@ function bench(script: Script, { exactlyOnce = false, tolerance = "all" as "all"
     fenced: one => fenced.push(one.number),
     failed: error => failures.push((error as Error).message),
   }
-  const transactions: ExactlyOnce = { shard, transactionalId: "x", checkpointTopic: "ckpt" }
+  const transactions: ExactlyOnce = { shard, transactionalId: "x", checkpointTopic: "ckpt", shards: 1 }
   const lane = new Lane(host, exactlyOnce ? transactions : null)
   if (!exactlyOnce) lane.add(shard)
   later(() => lane.close())

@@ -1,0 +1,12 @@
+import type { KafkaHeader } from "./driver.ts"
+
+/** Headers that many records have in common, as one object: whoever writes records down needs to look at them once. */
+export class SharedHeaders {
+  readonly list: readonly KafkaHeader[]
+  /** The form of the one who writes, kept here by it. */
+  encoded: Buffer | null = null
+
+  constructor(list: readonly KafkaHeader[]) {
+    this.list = list
+  }
+}
