@@ -85,6 +85,8 @@ export class Topics {
    * forgotten with it. Entries never leave one by one; a Map of which they do makes work for the collector.
    */
   private young = new Map<string, Topic>()
+  /** Of the younger generation, the one used last: most programs publish one subject many times in a row. */
+  private latest: Topic | null = null
   private old = new Map<string, Topic>()
   private readonly numbered: (Topic | undefined)[] = []
   private hand = 0
@@ -92,9 +94,11 @@ export class Topics {
 
   /** The topic of a subject, up to date. Throws EINVAL for a subject that is invalid or reserved. */
   of(subject: string): Topic {
-    let topic = this.young.get(subject)
+    const { latest } = this
+    let topic = latest !== null && latest.subject === subject ? latest : this.young.get(subject)
     if (topic === undefined) topic = this.add(subject)
     else if (topic.id < 0) this.number(topic)
+    this.latest = topic
     topic.recent = true
     if (topic.generation !== this.interests.generation || topic.localGeneration !== this.local.generation)
       this.route(topic)

@@ -33,8 +33,11 @@ export function numberOf(found: BridgeRecord): number {
 
 const TEXTS = ["", "orders", "orders.new.eu", "größe.über", "温度.東京", "a".repeat(300), "😀.x"]
 
+/** Key, value and six headers of it, with their names, still fit into a segment of 16 KiB. */
+const LARGE = 1_500
+
 export function randomRecord(random: Random): BridgeRecord {
-  const bytes = (): Buffer => random.bytes(random.pick([0, 1, 7, 31, 32, 33, 200, 3000]))
+  const bytes = (): Buffer => random.bytes(random.pick([0, 1, 7, 31, 32, 33, 200, LARGE]))
   const headers: KafkaHeader[] = []
   for (let left = random.chance(0.5) ? random.int(1, 6) : 0; left > 0; left--)
     headers.push([random.pick(TEXTS), bytes()])
