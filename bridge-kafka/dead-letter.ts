@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer"
 import type { KafkaHeader } from "./driver.ts"
 import { classOf, type Failure, messageOf } from "./failure.ts"
-import { SUBJECT } from "./mapping/headers.ts"
+import { CUT, SUBJECT } from "./mapping/headers.ts"
 import type { BridgeRecord } from "./record.ts"
 
 const PREFIX = "__connect.errors."
@@ -60,6 +60,20 @@ export function deadLetterHeaders(record: BridgeRecord, failure: Failure, contex
   return headers
 }
 
+export function isErrorHeader(name: string): boolean {
+  return name.startsWith(PREFIX)
+}
+
+/** The beginning of a payload that is longer, with a header that says how long it was; otherwise what was given. */
+export function excerptOf(
+  value: Buffer | null,
+  headers: readonly KafkaHeader[],
+  longest: number,
+): [value: Buffer | null, headers: readonly KafkaHeader[]] {
+  if (value === null || value.length <= longest) return [value, headers]
+  return [value.subarray(0, longest), [...headers, [CUT, Buffer.from(String(value.length))]]]
+}
+
 /** What a dead letter tells. Null = not said, or not readable: anybody may write to that topic. */
 export interface DeadLetter {
   readonly subject: string | null
@@ -74,6 +88,8 @@ export interface DeadLetter {
   readonly exception: string | null
   readonly message: string | null
   readonly stack: string | null
+  /** Only the beginning of its payload is there. */
+  readonly cut: boolean
   /** The record's own headers: those to send it on with. */
   readonly headers: readonly KafkaHeader[]
 }
@@ -101,6 +117,7 @@ export function readDeadLetter(headers: readonly KafkaHeader[]): DeadLetter | nu
     exception: text(EXCEPTION),
     message: text(MESSAGE),
     stack: text(STACK),
+    cut: own.some(([name]) => name === CUT),
     headers: own,
   }
 }

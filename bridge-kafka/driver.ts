@@ -20,6 +20,8 @@ export interface KafkaRecord {
   readonly headers: readonly KafkaHeader[]
   /** Headers that come before `headers`; only on records to be stored. */
   readonly shared?: SharedHeaders
+  /** Value of the header `shared.numbered`, which comes behind those. A whole number from 0 on. */
+  readonly number?: number
   /** Milliseconds since 1970 (CreateTime). */
   readonly timestamp: number
 }

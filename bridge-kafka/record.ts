@@ -15,6 +15,8 @@ export interface BridgeRecord {
   readonly headers: readonly KafkaHeader[]
   /** Headers that come before `headers`: on the last way to Kafka only, where nobody looks at them. */
   readonly shared?: SharedHeaders
+  /** Value of the header `shared.numbered`: no header of its own for each record. */
+  readonly number?: number
   /** Milliseconds since 1970. */
   readonly timestamp: number
 }

@@ -13,7 +13,7 @@ export const ERROR_KEYS = [
   {
     name: "errors.deadletterqueue.topic.name",
     type: "string",
-    doc: "Topic for records set aside, with their original bytes. Without it, and without a subject, they are dropped and counted.",
+    doc: "Topic for records set aside, with their original bytes; of one that Kafka refuses there too, because it is too large, the first 16 KiB (header `hd.cut`). Without it, and without a subject, they are dropped and counted.",
     check: check.topic,
   },
   {
@@ -33,7 +33,7 @@ export const ERROR_KEYS = [
   {
     name: "errors.deadletterqueue.subject",
     type: "string",
-    doc: "Subject of the fabric that a notice of each dead letter is published to, besides or instead of the topic.",
+    doc: "Subject of the fabric that each dead letter is published to, besides or instead of the topic: its payload (the first 64 KiB) and headers, with those of the error. A subject that the connector itself mirrors is refused.",
     check: check.subject,
   },
   {

@@ -1,3 +1,4 @@
+import { matches } from "../../core/subject.ts"
 import { Routes } from "../mapping/routes.ts"
 import { type Choice, chain, converter, type Registries, type TransformChoice } from "./classes.ts"
 import { ERROR_KEYS, REFUSED } from "./error-keys.ts"
@@ -62,6 +63,13 @@ export function fabricToKafka(section: Section, name: string, registries: Regist
   routable(section, made)
   creation(section, settings, topicConfig)
   acknowledgements(section, made)
+  const { errorsDeadletterqueueSubject: notices, subjects } = made
+  const back = notices === null ? undefined : subjects.find(pattern => matches(pattern, notices))
+  if (back !== undefined)
+    section.complain(
+      "errors.deadletterqueue.subject",
+      `is matched by ${back}: notices would be mirrored, and fail again`,
+    )
   return made
 }
 

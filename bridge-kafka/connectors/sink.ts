@@ -1,8 +1,10 @@
 import { Codecs } from "../../core/codec.ts"
 import type { FabricToKafka } from "../config/bridge-config.ts"
 import { sinkSettings } from "../config/sink-settings.ts"
+import { deadLetterHeaders } from "../dead-letter.ts"
+import { publishNotice } from "../dead-letter-notice.ts"
 import type { KafkaDriver } from "../driver.ts"
-import { classOf, failureOf, messageOf } from "../failure.ts"
+import { failureOf, messageOf } from "../failure.ts"
 import { measuredDriver } from "../metrics/measured-driver.ts"
 import { readSink } from "../metrics/sink-metrics.ts"
 import { KafkaStore } from "../replay/kafka-store.ts"
@@ -159,18 +161,9 @@ export class MirrorConnector implements Connector {
         )
       }
       const to = config.errorsDeadletterqueueSubject
-      if (to === null || host.fabric.closed) return
-      const { subject, sequence, shard } = record
-      const notice = {
-        connector: name,
-        subject,
-        sequence,
-        shard,
-        stage,
-        error: classOf(error),
-        message: messageOf(error),
-      }
-      host.fabric.publish(to, notice)
+      if (to === null) return
+      const context = { connector: name, task: record.shard }
+      publishNotice(host.fabric, to, record, deadLetterHeaders(record, failureOf(error, "KAFKA_PRODUCE"), context))
     }
   }
 }

@@ -151,8 +151,10 @@ class SinkWay implements Way {
     this.publisher = durable(bridge.fabric, bridge.name, options)
   }
 
-  async send(record: StoredRecord, { subject, headers }: DeadLetter): Promise<void> {
+  async send(record: StoredRecord, { subject, headers, cut }: DeadLetter): Promise<void> {
     if (subject === null) throw new HeddleError("EINVAL", "A dead letter has no hd.subject")
+    if (cut)
+      throw new HeddleError("EINVAL", `The dead letter for ${subject} has only the beginning of its payload (hd.cut)`)
     const { topic, partition, offset, value, timestamp } = record
     const kept = headers
       // The time of the message; hops are counted from here anew, since it was here before.

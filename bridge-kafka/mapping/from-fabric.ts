@@ -51,6 +51,8 @@ export interface Received {
 
 const MSGPACK_NIL = 0xc0
 
+const NO_HEADERS: readonly KafkaHeader[] = Object.freeze([])
+
 /** For one connector. Records hold views of the message's memory: who keeps them for long copies them. */
 export class FromFabric {
   /** Messages that no route wanted. */
@@ -99,19 +101,26 @@ export class FromFabric {
       return 0
     }
     const value = isTombstone(message) ? null : message.plainBytes
-    const kept: KafkaHeader[] = []
-    if (some) keepHeaders(message, value === null, received.id !== undefined, kept)
-    if (received.id !== undefined) kept.push([ID, Buffer.from(received.id)])
     const publisher = received.publisher ?? { id: message.from }
+    const { epoch, sequence } = publisher
+    let own = NO_HEADERS
+    if (some || received.id !== undefined || epoch !== undefined || !this.shareHeaders) {
+      const kept: KafkaHeader[] = []
+      if (some) keepHeaders(message, value === null, received.id !== undefined, kept)
+      if (received.id !== undefined) kept.push([ID, Buffer.from(received.id)])
+      if (!this.shareHeaders) this.made.append(kept, bytes, message.encoding, hops.bytes, publisher)
+      else if (epoch !== undefined) kept.push(this.made.epochOf(epoch))
+      own = kept
+    }
     let shared: SharedHeaders | undefined
     if (this.shareHeaders) {
       routed.shared = this.made.share(routed.shared, bytes, message.encoding, hops.bytes, publisher.id)
       shared = routed.shared.headers
-      this.made.appendOwn(kept, publisher)
-    } else this.made.append(kept, bytes, message.encoding, hops.bytes, publisher)
+    }
+    const number = shared === undefined ? undefined : sequence
     const timestamp = timestampOf(some ? headers.get(TIMESTAMP) : undefined, received.at)
     for (let i = 0; i < matches.length; i++)
-      into.push(recordOf(message, matches[i], bytes, value, kept, shared, timestamp))
+      into.push(recordOf(message, matches[i], bytes, value, own, shared, number, timestamp))
     return matches.length
   }
 }
@@ -123,6 +132,7 @@ function recordOf(
   value: Buffer | null,
   headers: readonly KafkaHeader[],
   shared: SharedHeaders | undefined,
+  number: number | undefined,
   timestamp: number,
 ): BridgeRecord {
   const { subject } = message
@@ -141,7 +151,7 @@ function recordOf(
   }
   if (typeof route.partition === "number") partition = route.partition
   if (route.fixedHeaders !== null && route.fixedHeaders.length > 0) all = [...headers, ...route.fixedHeaders]
-  return { subject, topic, partition, key, value, headers: all, shared, timestamp }
+  return { subject, topic, partition, key, value, headers: all, shared, number, timestamp }
 }
 
 /** `tombstone: 1` on nothing: no bytes at all, or null as msgpack and JSON write it. */

@@ -19,6 +19,8 @@ export const KEY = "hd.key"
 /** `cluster/topic/partition/offset`: where a message came from, and a stable id to know duplicates by. */
 export const KAFKA = "hd.kafka"
 export const REPLAY = "hd.replay"
+/** On dead letters: bytes that the payload had. Only its beginning is there. */
+export const CUT = "hd.cut"
 /** On messages: stands for a record without a value. */
 export const TOMBSTONE = "tombstone"
 
@@ -97,7 +99,7 @@ export class HeaderMaker {
     into.push([HOPS, hops], this.bridge, this.codec.of(codec))
   }
 
-  /** All but what `appendOwn` adds; `known` where it is that. */
+  /** All but epoch and number; `known` where it is that. */
   share(
     known: SharedOfSubject | null,
     subject: Buffer,
@@ -108,11 +110,15 @@ export class HeaderMaker {
     if (known !== null && known.codec === codec && known.hops === hops && known.publisher === publisher) return known
     const list: KafkaHeader[] = [[SUBJECT, subject], this.publisher.of(publisher), [HOPS, hops], this.bridge]
     list.push(this.codec.of(codec))
-    return { codec, hops, publisher, headers: new SharedHeaders(list) }
+    return { codec, hops, publisher, headers: new SharedHeaders(list, SEQUENCE) }
   }
 
-  /** What no two messages of a publisher share. */
-  appendOwn(into: KafkaHeader[], { epoch, sequence }: Publisher): void {
+  /** What messages of a publisher's process have in common, and no others. */
+  epochOf(epoch: string): KafkaHeader {
+    return this.epoch.of(epoch)
+  }
+
+  private appendOwn(into: KafkaHeader[], { epoch, sequence }: Publisher): void {
     if (epoch !== undefined) into.push(this.epoch.of(epoch))
     if (sequence !== undefined) into.push([SEQUENCE, this.digits.of(sequence)])
   }

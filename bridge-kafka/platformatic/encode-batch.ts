@@ -34,7 +34,8 @@ export interface Sender {
 /** Bytes that a record takes at most, its length included. */
 function roomFor({ key, value, headers, shared }: KafkaRecord): number {
   let room = 6 * MOST_VARINT + (key?.length ?? 0) + (value?.length ?? 0)
-  if (shared !== undefined) room += sharedBytes(shared).length
+  if (shared !== undefined)
+    room += sharedBytes(shared).length + 2 * MOST_VARINT + headerName(shared.numbered).length + DIGITS
   for (let i = 0; i < headers.length; i++)
     room += 2 * MOST_VARINT + headerName(headers[i][0]).length + headers[i][1].length
   return room
@@ -42,6 +43,7 @@ function roomFor({ key, value, headers, shared }: KafkaRecord): number {
 
 /** Of 2^53. */
 const MOST_VARINT = 8
+const DIGITS = 16
 
 /** As they stand in records, without their count. */
 function sharedBytes(shared: SharedHeaders): Buffer {
@@ -71,6 +73,23 @@ function writeHeader(target: Buffer, start: number, [name, value]: KafkaHeader):
   return writeBytes(target, writeBytes(target, start, headerName(name)), value)
 }
 
+/** A whole number as text, its length before it. */
+function writeDigits(target: Buffer, start: number, number: number): number {
+  let length = 1
+  for (let power = 10; power <= number; power *= 10) length++
+  const end = start + 1 + length
+  // Zigzag of at most 16.
+  target[start] = length << 1
+  let rest = number
+  for (let at = end - 1; at > start; at--) {
+    // Beyond 31 bits the remainder is slow, and few get there.
+    const higher = rest > 0x7fffffff ? Math.floor(rest / 10) : (rest / 10) | 0
+    target[at] = 48 + (rest - higher * 10)
+    rest = higher
+  }
+  return end
+}
+
 /** Of the records behind it: two bytes up to 8 KiB. */
 const LENGTH_ROOM = 2
 
@@ -82,12 +101,14 @@ function writeRecord(target: Buffer, start: number, record: KafkaRecord, index: 
   at = writeVarint(target, at, index)
   at = writeBytes(target, at, record.key)
   at = writeBytes(target, at, record.value)
-  const { headers, shared } = record
-  at = writeVarint(target, at, headers.length + (shared === undefined ? 0 : shared.list.length))
-  if (shared !== undefined) {
+  const { headers, shared, number } = record
+  if (shared === undefined) at = writeVarint(target, at, headers.length)
+  else {
+    at = writeVarint(target, at, headers.length + shared.list.length + (number === undefined ? 0 : 1))
     const bytes = sharedBytes(shared)
     target.set(bytes, at)
     at += bytes.length
+    if (number !== undefined) at = writeDigits(target, writeBytes(target, at, headerName(shared.numbered)), number)
   }
   for (let i = 0; i < headers.length; i++) at = writeHeader(target, at, headers[i])
   const size = at - start - LENGTH_ROOM

@@ -5,6 +5,7 @@ import { failureOf } from "../failure.ts"
 import { Batch, type BatchSources } from "./batch.ts"
 import { readCheckpoint } from "./checkpoint.ts"
 import type { SinkCounters } from "./counters.ts"
+import { LetterRefused } from "./poison.ts"
 import type { Shard } from "./shard.ts"
 
 export interface LaneSettings {
@@ -275,7 +276,12 @@ export class Lane {
   }
 
   private condemn(sequence: number, error: unknown): void {
-    if (this.condemned.has(sequence)) {
+    const before = this.condemned.get(sequence)
+    if (before !== undefined && !(before instanceof LetterRefused)) {
+      this.condemned.set(sequence, new LetterRefused(before))
+      return
+    }
+    if (before !== undefined) {
       throw new KafkaError(
         "fatal",
         `The dead letter of a record is refused too: ${(error as Error).message}; mend the dead-letter topic, or see to it that such records are not published`,

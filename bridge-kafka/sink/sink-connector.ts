@@ -6,7 +6,6 @@ import { messageOf } from "../failure.ts"
 import { Routes } from "../mapping/routes.ts"
 import type { SpoolRecord } from "../spool/record-format.ts"
 import type { Spool } from "../spool/spool.ts"
-import { checkpointTopic } from "./checkpoint.ts"
 import { type SinkCounters, sinkCounters } from "./counters.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import type { SinkInfo } from "./info.ts"
@@ -15,8 +14,8 @@ import type { Journal } from "./journal.ts"
 import type { LaneHost } from "./lane.ts"
 import { Ledger } from "./ledger.ts"
 import { type RecordStage, RouteMapper } from "./mapper.ts"
-import { MemoryJournal } from "./memory-journal.ts"
-import { OverflowJournal } from "./overflow-journal.ts"
+import { openJournal } from "./open-journal.ts"
+import { openTopics } from "./open-topics.ts"
 import { Ownership } from "./ownership.ts"
 import { SinkPoison } from "./poison.ts"
 import { restoreLedgers } from "./restore.ts"
@@ -25,10 +24,9 @@ import { Shard } from "./shard.ts"
 import { checkShardCount } from "./shard-count.ts"
 import { ShardFinder } from "./shard-finder.ts"
 import { ShardKeeper } from "./shard-keeper.ts"
-import { SpoolJournal } from "./spool-journal.ts"
 import { Standby } from "./standby.ts"
 import type { StoreServiceHost } from "./store-service.ts"
-import { type PartitionsChanged, Topics } from "./topics.ts"
+import type { PartitionsChanged } from "./topics.ts"
 
 /**
  * - `degraded`: Kafka cannot be reached or refuses, and is tried again; records wait in the spool
@@ -74,9 +72,6 @@ export interface SinkOptions {
 
 /** Milliseconds after which a shard that was fenced and is still assigned to us is taken over again. */
 const REGAIN = 3_000
-
-/** Topics at most where routes name them all. */
-const MOST_TOPICS = 100_000
 
 /** One connector from the fabric to Kafka (SPEC: Sink). */
 export class SinkConnector {
@@ -182,14 +177,16 @@ export class SinkConnector {
     const { fabric, driver, stages, codecs } = this.options
     const shards = Array.from({ length: settings.shards }, (_, number) => new Shard(number))
     const taken = new Uint8Array(settings.shards)
-    const { journal, first } = this.journal()
+    const { journal, first } = openJournal(settings, this.options.spool)
     const mapper = new RouteMapper(
       { bridge: settings.bridge, connector: settings.connector, routes: this.routes, maxHops: settings.maxHops },
       journal.id,
       stages,
       codecs,
     )
-    const topics = this.topics()
+    const topics = openTopics(driver, settings, change =>
+      this.options.onEvent?.({ type: "partitions-changed", ...change }),
+    )
     const trouble = (error: unknown): void => this.troubled(error)
     const dispatcher = new Dispatcher(journal, first, shards, subject => finder.of(subject), readAhead(settings), {
       arrived: shard => keeper.arrived(shard),
@@ -286,45 +283,6 @@ export class SinkConnector {
     const { fabric } = this.options
     const exactlyOnce = guarantee === "exactly-once"
     return new Standby({ fabric, bridge, connector, exactlyOnce, journal, counters, taken, stored }, { bytes, age })
-  }
-
-  private journal(): { journal: Journal; first: number } {
-    const { spoolMode, spoolFull, bufferMemoryBytes } = this.settings
-    const { spool } = this.options
-    if (spoolMode === "off" || spool === null)
-      return { journal: new MemoryJournal(bufferMemoryBytes, spoolFull), first: 0 }
-    const disk = new SpoolJournal(spool)
-    if (spoolMode === "always") return { journal: disk, first: spool.released }
-    return {
-      journal: new OverflowJournal(new MemoryJournal(bufferMemoryBytes, "block"), disk, spool.next - spool.released),
-      first: 0,
-    }
-  }
-
-  private topics(): Topics {
-    const { settings } = this
-    const { topicPartitions, topicReplicationFactor: replicationFactor } = settings
-    const topics = new Topics(
-      this.options.driver,
-      {
-        partitions: topicPartitions,
-        replicationFactor,
-        config: settings.topicConfig,
-        max: settings.topicMax ?? MOST_TOPICS,
-        changed: settings.partitionsChanged,
-        maxAge: settings.metadataMaxAgeMs,
-      },
-      change => this.options.onEvent?.({ type: "partitions-changed", ...change }),
-    )
-    if (settings.guarantee === "exactly-once") {
-      const name = checkpointTopic(settings.bridge, settings.connector)
-      // Read whole at each take-over: small segments, compacted early.
-      const config = { "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.bytes": "16777216" }
-      topics.specify({ name, partitions: settings.shards, replicationFactor, config })
-    }
-    if (settings.deadLetterTopic !== null)
-      topics.specify({ name: settings.deadLetterTopic, partitions: Math.max(1, topicPartitions), replicationFactor })
-    return topics
   }
 
   private ownership(shards: readonly Shard[], keeper: ShardKeeper): Ownership {

@@ -6,8 +6,8 @@ import type { Journal } from "./journal.ts"
 import { SPOOL } from "./ledger.ts"
 
 /**
- * `spool.mode: always`. The reader gives out durable records only: a checkpoint may name a position that a crash of the host cannot take
- * back, otherwise new records would get sequences that are thought stored.
+ * `spool.mode: always`. In exactly-once the reader gives out durable records only: a checkpoint may name a position that a crash of the host
+ * cannot take back, otherwise new records would get sequences that are thought stored. At-least-once reads `ahead`: what Kafka has need not be on the disk.
  */
 export class SpoolJournal implements Journal {
   readonly id: string
@@ -15,10 +15,10 @@ export class SpoolJournal implements Journal {
   private readonly spool: Spool
   private readonly reader: SpoolReader
 
-  constructor(spool: Spool) {
+  constructor(spool: Spool, ahead = false) {
     this.spool = spool
     this.id = `${SPOOL}${spool.id}`
-    this.reader = spool.reader({ from: spool.released })
+    this.reader = spool.reader({ from: spool.released, ahead })
   }
 
   get next(): number {

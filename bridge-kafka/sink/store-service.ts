@@ -119,8 +119,8 @@ export class StoreService {
       outcomes.push(ack === "spooled" ? SPOOLED : null)
       if (ack === "stored") open++
     }
-    // All that comes while a sync is under way shares the next one.
-    if (last >= 0) host.journal.hurry()
+    // Otherwise the journal knows what it needs to hand records on.
+    if (last >= 0 && ack === "spooled") host.journal.hurry()
     if (ack === "spooled") {
       const all = outcomes as StoreOutcome[]
       return last < 0 ? encodeReply(all) : host.journal.whenDurable(last).then(() => encodeReply(all))

@@ -1,6 +1,9 @@
+import { deadLetterHeaders } from "../dead-letter.ts"
+import { publishNotice } from "../dead-letter-notice.ts"
 import type { KafkaDriver, StoredRecord } from "../driver.ts"
-import { classOf, type Failure, messageOf } from "../failure.ts"
+import type { Failure } from "../failure.ts"
 import type { ToFabric } from "../mapping/to-fabric.ts"
+import { subjectIn } from "../replay/record-headers.ts"
 import { AckedDelivery } from "./acked.ts"
 import { DeadLetters } from "./dead-letters.ts"
 import { type Delivery, type DeliveryHost, Failures } from "./delivery.ts"
@@ -47,10 +50,11 @@ function lettersOf(
   fabric: SourceParts["fabric"],
 ): DeadLetters {
   const { name, errorsDeadletterqueueSubject: subject } = settings
-  const notice = ({ topic, partition, offset }: StoredRecord, { stage, error }: Failure): void => {
-    if (subject === null || fabric.closed) return
-    const what = { error: classOf(error), message: messageOf(error) }
-    fabric.publish(subject, { connector: name, topic, partition, offset, stage, ...what })
+  const notice = (record: StoredRecord, failure: Failure): void => {
+    if (subject === null) return
+    const { partition: task, offset } = record
+    const named = { ...record, subject: subjectIn(record.headers) ?? "" }
+    publishNotice(fabric, subject, record, deadLetterHeaders(named, failure, { connector: name, task, offset }))
   }
   return new DeadLetters({
     driver,

@@ -1,5 +1,6 @@
 import { HeddleError } from "../../core/errors.ts"
 import { type Disk, SYSTEM_DISK } from "./disk.ts"
+import { SEGMENT_HEADER_SIZE } from "./segment.ts"
 
 export interface SpoolOptions {
   /** Made when it is missing, for this user only (0700). One process at a time. */
@@ -10,7 +11,7 @@ export interface SpoolOptions {
   maxBytes?: number
   /**
    * When records count as durable: "always", synced as soon as the sync before is done; "interval", synced every `interval` milliseconds
-   * (default 5) or 1 MiB, and at once for records with an origin, whose publishers wait; "never", given to the system: a crash of the machine, not of the process, may lose them. Default "interval".
+   * (default 5) or 1 MiB, and at once for records with an origin, whose publishers wait, unless a reader gets them before (`ahead`); "never", given to the system: a crash of the machine, not of the process, may lose them. Default "interval".
    */
   fsync?: { mode: FsyncPolicy["mode"]; interval?: number }
   /**
@@ -100,6 +101,16 @@ export function resolveOptions(options: SpoolOptions): SpoolSettings {
           },
     disk: options.disk ?? SYSTEM_DISK,
   }
+}
+
+/** Throws EMSGSIZE for a record that cannot have so many bytes. */
+export function checkSize(room: number, { segmentBytes, bufferBytes }: SpoolSettings): void {
+  const limit = Math.min(segmentBytes - SEGMENT_HEADER_SIZE, bufferBytes)
+  if (room > limit)
+    throw new HeddleError(
+      "EMSGSIZE",
+      `A record may take ${room} bytes in the spool, at most ${limit} are allowed; raise segment.bytes`,
+    )
 }
 
 function positive(name: string, value: number): number {

@@ -20,6 +20,8 @@ export interface SpoolBatch {
 export interface ReaderSource {
   readonly first: number
   readonly durable: number
+  /** Everything below may be read: what is durable, and for `ahead` what is in memory and may be given out before. */
+  readable(ahead: boolean): number
   readonly tail: Tail
   readonly gate: Gate
   readonly failure: HeddleError | null
@@ -35,12 +37,18 @@ export interface ReaderOptions {
   from?: number
   /** Records in a batch at most. Default 4096: a few milliseconds of work for whoever gets it. */
   maxRecords?: number
+  /**
+   * Gives out records with an origin as soon as they were appended, before they are durable: a crash may take them from the spool. Others wait,
+   * and all behind them: they have no name but their sequence, which a crash would give to another record. Default false.
+   */
+  ahead?: boolean
 }
 
-/** Reads what is durable, from memory where it keeps up and from the disk where it does not. It does not keep records from being freed. */
+/** Reads what is durable (see `ahead`), from memory where it keeps up and from the disk where it does not. It does not keep records from being freed. */
 export class SpoolReader implements AsyncIterable<SpoolBatch> {
   private readonly source: ReaderSource
   private readonly maxRecords: number
+  private readonly ahead: boolean
   private readonly decoder = new RecordDecoder()
   private cursor: number
   private missed = 0
@@ -60,6 +68,7 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
     this.source = source
     this.cursor = Math.max(options.from ?? source.first, 0)
     this.maxRecords = options.maxRecords ?? 4096
+    this.ahead = options.ahead ?? false
   }
 
   /** Sequence of the next record. */
@@ -96,12 +105,12 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
   /** What is in memory, at once; null when there is nothing or it has to be read from the disk. */
   read(): SpoolBatch | null {
     this.skipFreed()
-    const { durable } = this.source
-    if (this.closed || this.cursor >= durable) return null
+    const end = this.source.readable(this.ahead)
+    if (this.closed || this.cursor >= end) return null
     const chunk = this.find()
     if (chunk === null) return null
     const records: SpoolRecord[] = []
-    const until = Math.min(durable, chunk.end, this.cursor + this.maxRecords)
+    const until = Math.min(end, chunk.end, this.cursor + this.maxRecords)
     let at = this.chunkAt
     for (; this.cursor < until; this.cursor++) {
       records.push(this.decoder.decode(chunk.bytes, at))

@@ -5,11 +5,13 @@ import { HeddleError } from "../../core/errors.ts"
 import type { BridgeRecord } from "../record.ts"
 import { CHUNK_SIZE, Chunk } from "./chunk.ts"
 import { DurableWaiters } from "./durable-waiters.ts"
+import { findByTime } from "./find-by-time.ts"
 import { FolderLock } from "./folder-lock.ts"
 import { Gate } from "./gate.ts"
 import { GroupWriter } from "./group-writer.ts"
 import { MarkFile } from "./mark.ts"
-import { resolveOptions, type SpoolOptions, type SpoolSettings } from "./options.ts"
+import { checkSize, resolveOptions, type SpoolOptions, type SpoolSettings } from "./options.ts"
+import { ReadAhead } from "./read-ahead.ts"
 import { type ReaderOptions, type ReaderSource, SpoolReader } from "./reader.ts"
 import { encodeRecord, type Origin, roomFor, timestampAt } from "./record-format.ts"
 import { type Recovered, recover, type TornTail } from "./recovery.ts"
@@ -46,6 +48,7 @@ export class Spool implements ReaderSource {
   private chunk: Chunk | null = null
   private diskFull = false
   private turnWanted = false
+  private readonly ahead: ReadAhead
   private readonly drops: Drops = { full: 0, diskFull: 0, buffer: 0, closed: 0, oldest: 0 }
   private readonly list: SegmentList
   private readonly writer: GroupWriter
@@ -76,6 +79,7 @@ export class Spool implements ReaderSource {
     this.list = new SegmentList(segments, mark, () => this.writer.makeRoom())
     this.next = this.list.active.end
     this.durable = this.next
+    this.ahead = new ReadAhead(this.next)
     this.released = Math.min(mark.released, this.next)
     this.writer = new GroupWriter(this.folder, this.list.active, file, settings.fsync, settings.disk, {
       durable: end => this.reachedDisk(end),
@@ -166,7 +170,10 @@ export class Spool implements ReaderSource {
     list.bytes += end - start
     // The header of a new segment waits with its first record.
     writer.note(start === SEGMENT_HEADER_SIZE && chunk.start === start ? end : end - start)
-    if (origin !== null) writer.hurry() // Its publisher waits for an answer.
+    if (origin === null) this.ahead.plain(sequence)
+    // Its publisher waits for an answer: for the disk only where nobody reads ahead. (Who asks for the disk says `hurry`.)
+    else if (!this.ahead.awaited(sequence)) writer.hurry()
+    else if (this.readersWaiting.size > 0) this.wakeReaders()
     return sequence
   }
 
@@ -192,6 +199,7 @@ export class Spool implements ReaderSource {
 
   /** Reads from a sequence on, or from the first record. Close it when it is not iterated to its end. */
   reader(options?: ReaderOptions): SpoolReader {
+    if (options?.ahead === true) this.ahead.wanted = true
     return new SpoolReader(this, options)
   }
 
@@ -200,23 +208,14 @@ export class Spool implements ReaderSource {
     const segment = this.list.since(timestamp)
     if (segment === undefined) return this.durable
     const reader = this.reader({ from: segment.index.byTime(timestamp)?.sequence ?? segment.first })
-    try {
-      while (reader.position < this.durable) {
-        const batch = await reader.next()
-        if (batch === null) break
-        for (const record of batch.records) if (record.timestamp >= timestamp) return record.sequence
-      }
-      return reader.position
-    } finally {
-      await reader.close()
-    }
+    return findByTime(reader, () => this.durable, timestamp)
   }
 
-  /** Everything below `upTo` may be freed. Throws EINVAL for records that are not durable. */
+  /** Everything below `upTo` may be freed, once it is durable. Throws EINVAL for records that no reader was given. */
   release(upTo: number): void {
     if (upTo <= this.released) return
-    if (upTo > this.durable)
-      throw new HeddleError("EINVAL", `Spool: record ${upTo - 1} cannot be released, it is not durable yet`)
+    if (upTo > Math.max(this.durable, this.ahead.end))
+      throw new HeddleError("EINVAL", `Spool: record ${upTo - 1} cannot be released, no reader was given it yet`)
     this.released = upTo
     this.moveMark()
     this.free()
@@ -253,6 +252,11 @@ export class Spool implements ReaderSource {
     return this.list.with(sequence)
   }
 
+  readable(ahead: boolean): number {
+    // What a full or failed disk has not taken may be refused in the end: it is not given out any more.
+    return ahead && !this.diskFull ? this.ahead.end : this.durable
+  }
+
   whenMore(wake: () => void): void {
     this.readersWaiting.add(wake)
   }
@@ -283,7 +287,7 @@ export class Spool implements ReaderSource {
   /** A new chunk for at least `room` bytes, in a new segment where the old one is full. Rare. */
   private begin(room: number): Chunk {
     const { settings, list } = this
-    this.checkSize(room)
+    checkSize(room, settings)
     let segment = list.active
     if (segment.end > segment.first && (segment.bytes + room > settings.segmentBytes || this.turnWanted)) {
       segment = new Segment(this.folder, this.next, Date.now())
@@ -303,19 +307,10 @@ export class Spool implements ReaderSource {
     return chunk
   }
 
-  private checkSize(room: number): void {
-    const limit = Math.min(this.settings.segmentBytes - SEGMENT_HEADER_SIZE, this.settings.bufferBytes)
-    if (room > limit)
-      throw new HeddleError(
-        "EMSGSIZE",
-        `A record may take ${room} bytes in the spool, at most ${limit} are allowed; raise segment.bytes`,
-      )
-  }
-
   /** Something stands against a record of that size. False: it is refused, and counted. */
   private makeRoom(room: number): boolean {
     const { settings, drops, list } = this
-    this.checkSize(room)
+    checkSize(room, settings)
     if (this.closed || this.failure !== null) drops.closed++
     else if (this.writer.pending + room > settings.bufferBytes) drops.buffer++
     else if (this.diskFull && settings.full !== "drop-oldest") drops.diskFull++
@@ -366,11 +361,13 @@ export class Spool implements ReaderSource {
   }
 
   private moveMark(): void {
-    this.mark.move(this.released, this.writer.synced)
+    // Before, a crash could give released sequences to other records.
+    this.mark.move(Math.min(this.released, this.durable), this.writer.synced)
   }
 
   private reachedDisk(end: number): void {
     this.durable = end
+    this.ahead.reached(end, this.next)
     this.tail.trim(end)
     this.moveMark()
     // With the next segment begun, the one before may be free to go.

@@ -179,6 +179,7 @@ describe("Dead letters", () => {
       task: 7,
       stage: "TRANSFORMATION",
       className: "Cast$Value",
+      cut: false,
       exception: "ERR_KAFKA",
       message: "no field é",
     })

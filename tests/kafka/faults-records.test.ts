@@ -193,4 +193,30 @@ describe("faults: records that Kafka does not want, and topics that change", fun
       range(200),
     )
   })
+
+  it("a loop of two bridges between two fabrics: each record is once in each topic, and what came back is counted", async () => {
+    const [far] = await overTcp(1)
+    const other = uniqueName("orders")
+    const feed = (from: string): Config => ({
+      name: "in",
+      config: { "connector.class": "KafkaToFabric", topics: from, start: "committed-or-earliest" },
+    })
+    const names = [bridge, uniqueName("bridge")]
+    const side = (at: Fabric, name: string, to: string, from: string): Promise<BridgeProcess> => {
+      const config = sinkFile({ bridge: name, bootstrap: kafka.bootstrap, topic: to, more: [feed(from)] })
+      return BridgeProcess.start({ ...placeOf(at), config }).ready()
+    }
+    const [near, beyond] = await Promise.all([side(node, names[0], topic, other), side(far, names[1], other, topic)])
+    const publisher = await PublisherProcess.start({ ...placeOf(node), bridge }).ready()
+    await publisher.publish(200)
+    assert.equal(acknowledgedBy(await publisher.settled()).length, 200)
+    const { counters } = await near.comesTo(one => one.counters.loops >= 200)
+    assert.equal(counters.loops, 200)
+    assert.equal((await beyond.connector()).counters.stored, 200)
+    for (const one of [topic, other]) {
+      const records = await readAll(driver, one)
+      assert.equal(records.length, 200)
+      compare(records, range(200), { once: true, inOrder: true })
+    }
+  })
 })

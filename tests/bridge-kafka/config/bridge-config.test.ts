@@ -1,4 +1,3 @@
-
 import assert from "node:assert/strict"
 import { inspect } from "node:util"
 import {
@@ -325,6 +324,10 @@ describe("Bridge configuration", () => {
       assert.match(
         sinkMistakes({ "errors.deadletterqueue.topic.name": "d" }),
         /gets nothing unless errors\.tolerance is "all"/,
+      )
+      assert.match(
+        sinkMistakes({ "errors.tolerance": "all", "errors.deadletterqueue.subject": "a.dead" }),
+        /errors\.deadletterqueue\.subject.*is matched by a\.>: notices would be mirrored/,
       )
       assert.match(
         sinkMistakes({ "errors.retry.delay.min.ms": "2m" }),

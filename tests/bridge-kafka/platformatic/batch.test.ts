@@ -5,6 +5,7 @@ import { type AbortedTransaction, decodeBatches } from "../../../bridge-kafka/pl
 import { compress, encodeRecords, sealBatch } from "../../../bridge-kafka/platformatic/encode-batch.ts"
 import { type Library, loadLibrary } from "../../../bridge-kafka/platformatic/load.ts"
 import { Cursor, varintSize, writeVarint } from "../../../bridge-kafka/platformatic/varint.ts"
+import { SharedHeaders } from "../../../bridge-kafka/shared-headers.ts"
 import { isError } from "../../conformance/kafka-driver.ts"
 import { type Random, seeded } from "../../support/random.ts"
 
@@ -92,6 +93,19 @@ describe("Batches of Kafka's record format", () => {
         assert.deepEqual(decode(all, from).records, wanted.slice(from))
       }
     }))
+
+  it("shared headers and a number come back as headers before the record's own", () => {
+    const shared = new SharedHeaders([["a", Buffer.from("1")]], "n")
+    const numbers = [0, 9, 10, 99_999, 100_000, 2 ** 31 - 1, 2 ** 31, 2 ** 40 + 7, Number.MAX_SAFE_INTEGER, undefined]
+    const own: KafkaHeader[] = [["b", Buffer.from("2")]]
+    const records = numbers.map(number => record("v", { shared, number, headers: own }))
+    const { records: found } = decode(sealBatch(library, encodeRecords(records, 0, 1e6), "none", NOBODY))
+    const texts = found.map(({ headers }) => headers.map(([name, value]) => `${name}=${value}`).join())
+    assert.deepEqual(
+      texts,
+      numbers.map(number => (number === undefined ? "a=1,b=2" : `a=1,n=${number},b=2`)),
+    )
+  })
 
   it("a flipped bit is found", () =>
     seeded(random => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict"
 import type { Journal } from "../../../bridge-kafka/sink/journal.ts"
 import { MemoryJournal } from "../../../bridge-kafka/sink/memory-journal.ts"
+import { openJournal } from "../../../bridge-kafka/sink/open-journal.ts"
 import { OverflowJournal } from "../../../bridge-kafka/sink/overflow-journal.ts"
+import { SINK_DEFAULTS } from "../../../bridge-kafka/sink/settings.ts"
 import { SpoolJournal } from "../../../bridge-kafka/sink/spool-journal.ts"
 import type { SpoolRecord } from "../../../bridge-kafka/spool/record-format.ts"
 import { Spool } from "../../../bridge-kafka/spool/spool.ts"
@@ -123,4 +125,17 @@ describe("journals of a sink", () => {
     journal.release(3)
     assert.equal(spool.released, 4)
   })
+
+  for (const guarantee of ["at-least-once", "exactly-once"] as const)
+    it(`${guarantee} ${guarantee === "exactly-once" ? "waits" : "does not wait"} for the disk before a durable message goes out (SINK-4)`, async () => {
+      const spool = await openSpool()
+      const settings = { ...SINK_DEFAULTS, bridge: "b", connector: "c", subjects: ["s"], routes: [], guarantee }
+      const { journal } = openJournal(settings, spool)
+      later(() => journal.close())
+      const record = { subject: "s", topic: "", partition: -1, key: null, value: null, headers: [], timestamp: 1 }
+      const read = journal.read()
+      journal.append(record, 0, "", { publisher: "p", epoch: 1, number: 1, floor: 1 })
+      assert.equal((await read)?.length, 1)
+      assert.equal(spool.durable, guarantee === "exactly-once" ? 1 : 0)
+    })
 })

@@ -91,7 +91,11 @@ function bench(script: Script, { exactlyOnce = false, tolerance = "all" as "all"
         return undefined
       },
     },
-    topics: new Topics(driver, { partitions: 0, replicationFactor: 1, config: {}, max: 10, changed: "warn", maxAge: 300_000 }, () => {}),
+    topics: new Topics(
+      driver,
+      { partitions: 0, replicationFactor: 1, config: {}, max: 10, changed: "warn", maxAge: 300_000 },
+      () => {},
+    ),
     poison: new SinkPoison({ connector: "c", tolerance, topic: "dead", headers: true }, counters, () => {}),
     settings: { linger: 0, batchBytes: 1_000_000, producer: {}, retryMin: 1, retryMax: 4 },
     done: sequence => done.push(sequence),
@@ -131,6 +135,14 @@ const refuse =
   records =>
     records.some(one => one.topic === "t" && String(one.value) === bad) ? new KafkaError("poison", "too large") : null
 
+/** As a broker does whose topics have this limit. */
+const refuseLonger =
+  (limit: number): Script =>
+  records =>
+    records.some(one => (one.value?.length ?? 0) > limit && one.topic !== "ckpt")
+      ? new KafkaError("poison", "too large")
+      : null
+
 const LETTERS = [..."abcdefghij"]
 
 describe("a lane", () => {
@@ -152,6 +164,17 @@ describe("a lane", () => {
         done,
         LETTERS.map((_, i) => i),
       )
+    })
+
+    it(`${mode}: a dead letter that is too large too is cut, and says so`, async () => {
+      const { lane, put, store, shard, failures } = bench(refuseLonger(20_000), { exactlyOnce })
+      for (const one of ["a", "x".repeat(30_000), "b"]) put(one)
+      lane.start()
+      await until(() => shard.length === 0)
+      assert.deepEqual(store.texts, ["a", `dead:${"x".repeat(16_384)}`, "b"])
+      const letter = store.stored.find(one => one.topic === "dead")
+      assert.equal(letter?.headers.find(([name]) => name === "hd.cut")?.[1].toString(), "30000")
+      assert.deepEqual(failures, [])
     })
 
     it(`${mode}: one that cannot be mapped is set aside too`, async () => {
