@@ -1,4 +1,3 @@
-
 /** The example of the design (kafka.md, 5.13): it must parse as it is. */
 export const EXAMPLE = `{ "name": "orders",
   "fabric": { "connect": ["tcp://127.0.0.1:7000"], "id": "plant-a" },

@@ -1,4 +1,3 @@
-
 import assert from "node:assert/strict"
 import { type FabricToKafka, parseBridgeConfig } from "../../../bridge-kafka/config/bridge-config.ts"
 import type { Registries } from "../../../bridge-kafka/config/classes.ts"
