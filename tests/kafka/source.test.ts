@@ -9,6 +9,7 @@ import { another, collect, overTcp, range } from "../patterns/fabric/nodes.ts"
 import { closesAfterEach, later } from "../support/cleanup.ts"
 import { KafkaBroker, kafkaOrSkip, type SharedKafka, uniqueName } from "../support/kafka.ts"
 import { Program } from "../support/processes.ts"
+import { LONG_RUN } from "../support/random.ts"
 import { pass, until } from "../support/wait.ts"
 
 const IN_KEY = "in.${key}"
