@@ -74,7 +74,7 @@ export function parseBridgeConfig(input: unknown, options: ParseOptions): Bridge
   )
   const control = controlOf(top)
   top.finish()
-  context.problems.throwIfAny(options.source ?? "the configuration")
+  context.problems.throwIfAny(options.source ?? "the configuration", text => context.variables.conceal(text))
   return extended(settings, {
     fabric,
     kafka,

@@ -16,12 +16,12 @@ export class Problems {
     return this.list.length
   }
 
-  /** Throws ERR_CONFIG with all of them, one a line. `what` was read: a file's name. */
-  throwIfAny(what: string): void {
+  /** Throws ERR_CONFIG with all of them, one a line. `what` was read: a file's name; `conceal` takes secrets out. */
+  throwIfAny(what: string, conceal: (text: string) => string): void {
     if (this.list.length === 0) return
     const shown = this.list.slice(0, MOST)
     if (shown.length < this.list.length) shown.push(`and ${this.list.length - shown.length} more`)
     const many = this.list.length === 1 ? "1 mistake" : `${this.list.length} mistakes`
-    throw new HeddleError("ERR_CONFIG", `${many} in ${what}:\n${shown.map(line => `  ${line}`).join("\n")}`)
+    throw new HeddleError("ERR_CONFIG", `${many} in ${what}:\n${shown.map(line => `  ${conceal(line)}`).join("\n")}`)
   }
 }

@@ -6,6 +6,9 @@ import { didYouMean } from "./suggestion.ts"
 /** Secrets are short; a device or a log that somebody named by mistake is not read. */
 const LARGEST_FILE = 1024 * 1024
 
+/** Shorter values are no secrets, and to take every "1" out of a text would make it unreadable. */
+const SHORTEST_SECRET = 4
+
 /** `$${` stays: it is how templates write `${`. `${name:-default}` belongs to templates, and `${subject}` too. */
 const VARIABLE = /\$\$\{|\$\{([A-Za-z]+):(?!-)([^}]*)\}/g
 
@@ -17,6 +20,8 @@ export class Variables {
   private readonly environment: Readonly<Record<string, string | undefined>>
   private readonly folder: string
   private readonly files = new Map<string, ReadonlyMap<string, string> | string>()
+  /** What was put in, and how it was written. */
+  private readonly shown = new Map<string, string>()
 
   constructor(environment: Readonly<Record<string, string | undefined>> = process.env, folder = ".") {
     this.environment = environment
@@ -28,12 +33,24 @@ export class Variables {
     if (!text.includes("${")) return text
     return text.replace(VARIABLE, (whole: string, provider: string | undefined, rest: string) => {
       if (provider === undefined) return whole
-      if (provider === "env") return this.fromEnvironment(rest, complain)
-      if (provider === "file") return this.fromFile(rest, complain)
+      if (provider === "env") return this.remember(whole, this.fromEnvironment(rest, complain))
+      if (provider === "file") return this.remember(whole, this.fromFile(rest, complain))
       const offer = didYouMean(provider, ["env", "file"])
       complain(`\${${provider}:…} is not known, use \${env:NAME} or \${file:/path:key}${offer}`)
       return ""
     })
+  }
+
+  /** The text with each value that was put in as it was written: a secret may have become part of a name. */
+  conceal(text: string): string {
+    const longestFirst = [...this.shown].sort(([a], [b]) => b.length - a.length)
+    for (const [value, written] of longestFirst) text = text.replaceAll(value, () => written)
+    return text
+  }
+
+  private remember(written: string, value: string): string {
+    if (value.length >= SHORTEST_SECRET) this.shown.set(value, written)
+    return value
   }
 
   private fromEnvironment(name: string, complain: (problem: string) => void): string {

@@ -18,7 +18,7 @@ import { REGISTRIES } from "./registries.ts"
 
 function told(section: Section): string {
   try {
-    section.context.problems.throwIfAny("it")
+    section.context.problems.throwIfAny("it", text => text)
     return ""
   } catch (error) {
     return (error as Error).message

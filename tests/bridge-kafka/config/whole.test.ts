@@ -75,6 +75,12 @@ describe("Configuration with the classes there are", () => {
     })
   })
 
+  it("does not say a secret that became a name", () => {
+    const config = { "connector.class": "FabricToKafka", subjects: "a", transforms: "${env:KPW}" }
+    const input = { name: "b", kafka: { "bootstrap.servers": "k" }, connectors: [{ name: "c", config }] }
+    assert.throws(() => parse(input), /transforms\.\$\{env:KPW\}\.type: is missing/)
+  })
+
   it("survives anything, and never says a secret", () =>
     seeded(random => {
       for (let run = 0; run < 500; run++) {
