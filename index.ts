@@ -9,6 +9,7 @@ import { Bus as BusSocket } from "./patterns/bus/bus.ts"
 import { Client as ClientSocket } from "./patterns/client-server/client.ts"
 import { Peer as PeerSocket } from "./patterns/client-server/peer.ts"
 import { Server as ServerSocket } from "./patterns/client-server/server.ts"
+import { Datagram as DatagramSocket } from "./patterns/datagram/datagram.ts"
 import type { Fabric } from "./patterns/fabric/fabric.ts"
 import { join as joinIn } from "./patterns/fabric/join.ts"
 import type { JoinOptions } from "./patterns/fabric/options.ts"
@@ -35,6 +36,7 @@ import { Surveyor as SurveyorSocket } from "./patterns/survey/surveyor.ts"
 import { InprocTransport } from "./transports/inproc/transport.ts"
 import { IpcTransport } from "./transports/ipc.ts"
 import { TcpTransport } from "./transports/tcp.ts"
+import { UdpTransport } from "./transports/udp/transport.ts"
 
 export type { Codec } from "./core/codec.ts"
 export type { SocketOptions } from "./core/construct.ts"
@@ -59,6 +61,7 @@ export { type CloseOptions, type ReadyOptions, Socket } from "./core/socket.ts"
 export type { CommonOptions, ReconnectStop } from "./core/socket-options.ts"
 export type { DropCounts, PeerStats, SocketStats } from "./core/stats.ts"
 export type { ServerRoutingOptions } from "./patterns/client-server/server.ts"
+export type { DatagramMessage } from "./patterns/datagram/datagram.ts"
 export type { PolicyName } from "./patterns/fabric/backlog.ts"
 export { type DirectoryOptions, directory } from "./patterns/fabric/discovery/directory.ts"
 export type { Announcement, Candidate, Discovery, DiscoveryHost } from "./patterns/fabric/discovery/discovery.ts"
@@ -123,7 +126,7 @@ export const capability = {
 /** A family of sockets with inproc names of its own and common limits. Most programs need none but `context`. */
 export class Context extends CoreContext {
   constructor(options: ContextOptions = {}) {
-    super([new InprocTransport(), new IpcTransport(), new TcpTransport()], options)
+    super([new InprocTransport(), new IpcTransport(), new TcpTransport(), new UdpTransport()], options)
   }
 }
 
@@ -248,6 +251,12 @@ export class Radio extends RadioSocket {
 
 export class Dish extends DishSocket {
   constructor(options: OptionsOf<DishSocket> = {}) {
+    super({ context, ...options })
+  }
+}
+
+export class Datagram extends DatagramSocket {
+  constructor(options: OptionsOf<DatagramSocket> = {}) {
     super({ context, ...options })
   }
 }

@@ -12,6 +12,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
   private readonly host: SocketHost
   private readonly options: PipeOptions
   private listener: Listener | null = null
+  private largestDatagram: number | undefined
   private stopped = false
   private closing: Promise<void> | null = null
   private whenFinished: (() => void) | null = null
@@ -22,6 +23,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
   }
 
   async listen(endpoint: Endpoint, transport: Transport): Promise<void> {
+    this.largestDatagram = transport.largestDatagram
     try {
       this.listener = await transport.listen(endpoint, this.host.handshake, this)
     } catch (error) {
@@ -67,7 +69,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
       connection.close()
       return
     }
-    const pipe = new SocketPipe(this.host.pattern, this.options, this)
+    const pipe = new SocketPipe(this.host.pattern, this.options, this, null, this.largestDatagram)
     pipe.peer = connection.peer
     this.pipes.add(pipe)
     this.host.emit({ type: "handshake", address: connection.peer.address })

@@ -117,7 +117,8 @@ export class Connector implements PipeOwner {
   }
 
   private makePipe(): SocketPipe {
-    const pipe = new SocketPipe(this.host.pattern, this.options, this, this.assignedId)
+    const { assignedId, transport } = this
+    const pipe = new SocketPipe(this.host.pattern, this.options, this, assignedId, transport.largestDatagram)
     this.pipe = pipe
     this.host.attach(pipe)
     return pipe

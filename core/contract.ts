@@ -66,14 +66,31 @@ export interface LinkOptions {
   readonly backlog: number
   /** Connections that one listener lets be in the handshake at once; more are closed. */
   readonly maxHandshakes: number
+  /** Bytes of shared memory for each direction of a connection that can use it; 0 = none. */
+  readonly sharedMemory: number
+  /** Microseconds that a reader of shared memory looks for more before it sleeps; 0 = as long as it pays. */
+  readonly busyPoll: number
   readonly ipv6: boolean
   readonly tcpKeepalive: number
   readonly tcpKeepaliveIdle: number
+  readonly tcpKeepaliveCount?: number
+  readonly tcpKeepaliveInterval?: number
+  readonly tcpMaxRetransmitTimeout?: number
+  readonly typeOfService?: number
+  /** The network interface to use and no other. */
+  readonly interface?: string | null
+  /** Bytes of the operating system's buffers; -1 = its default. */
+  readonly sendBufferSize?: number
+  readonly receiveBufferSize?: number
   /** CIDR allow list for accepted addresses; empty = everybody. */
   readonly tcpAcceptFilter: readonly string[]
   /** Whole messages that a transport with queues of its own (inproc) may hold for us. */
   readonly sendHighWaterMark: number
   readonly receiveHighWaterMark: number
+  /** Routers that a multicast datagram may pass; only sockets that send have the two. */
+  readonly multicastHops?: number
+  /** Whether this machine hears its own multicast datagrams. */
+  readonly multicastLoopback?: boolean
 }
 
 /** Our side of a handshake. One object serves every connection of a socket. */
@@ -98,8 +115,13 @@ export interface Endpoint {
 
 export interface Transport {
   readonly scheme: string
-  /** Throws EINVAL, ENAMETOOLONG or ENOCOMPATPROTO for an endpoint that can never work, before anything is tried. */
-  check(endpoint: Endpoint, side: "listen" | "dial", type: SocketType): void
+  /** See `Pipe.largestDatagram`; absent where connections have peers. */
+  readonly largestDatagram?: number
+  /**
+   * Throws EINVAL, ENAMETOOLONG or ENOCOMPATPROTO for an endpoint that can never work, ENOTSUP for options that cannot be
+   * honoured here, before anything is tried.
+   */
+  check(endpoint: Endpoint, side: "listen" | "dial", type: SocketType, options?: LinkOptions): void
   /**
    * Resolves when peers can connect. Rejects with a `HeddleError`. Each peer is handed to `sink.connection` once its
    * handshake is done, never before; failures of single peers go to `sink.failed` and never end the listener.
@@ -183,6 +205,8 @@ export interface ConnectionSink {
   controlReceived(name: ControlName, body: Buffer): void
   /** `send` answered false; now there is room again. */
   drain(): void
+  /** Messages to or from this peer that the connection had to drop. */
+  lost?(reason: DropReason, count: number): void
   /** Exactly once. A reason is an error of the link or a refusal; none = an orderly end. */
   closed(reason?: Error): void
 }
@@ -206,6 +230,11 @@ export interface Pipe {
   readonly peer: PeerHello | null
   /** Routing id that the user chose for the peer of this pipe (`connect(address, { routingId })`). */
   readonly assignedId: Buffer | null
+  /**
+   * Present when the pipe leads to an address and not to a peer (udp): each message is one datagram of at most so many
+   * bytes, nobody answers the handshake, and no notice comes or goes.
+   */
+  readonly largestDatagram?: number
   /** True when `send` would take a message. False = full, and `Pattern.writable` will be called as after `send`. */
   readonly writable: boolean
   /** True while a connection is there and takes messages without queueing: `sendEncoded` may be used. */

@@ -17,6 +17,12 @@ export abstract class DuplexSocket<
   declare sendHighWaterMark: number
   /** See `SendingSocket`. Live. */
   declare sendTimeout: number
+  /** See `SendingSocket`. */
+  declare sendBufferSize: number
+  /** See `SendingSocket`. */
+  declare multicastHops: number
+  /** See `SendingSocket`. */
+  declare multicastLoopback: boolean
 
   /** @internal */
   declare protected readonly pattern: ReceivingPattern<T> & SendingPattern<O[0]>

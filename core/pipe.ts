@@ -35,6 +35,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   readonly id: number = nextId++
   peer: PeerHello | null = null
   readonly assignedId: Buffer | null
+  readonly largestDatagram: number | undefined
   wire: Wire | null = null
   flowing = false
   sendSlot = -1
@@ -58,11 +59,18 @@ export class SocketPipe implements Pipe, ConnectionSink {
   private bytesIn = 0
   private bytesOut = 0
 
-  constructor(pattern: Pattern, options: PipeOptions, owner: PipeOwner, assignedId: Buffer | null = null) {
+  constructor(
+    pattern: Pattern,
+    options: PipeOptions,
+    owner: PipeOwner,
+    assignedId: Buffer | null = null,
+    largestDatagram?: number,
+  ) {
     this.pattern = pattern
     this.options = options
     this.owner = owner
     this.assignedId = assignedId
+    this.largestDatagram = largestDatagram
   }
 
   get queued(): number {
@@ -168,6 +176,10 @@ export class SocketPipe implements Pipe, ConnectionSink {
   message(message: Message): void {
     this.messagesReceived++
     this.pattern.receive(this, message)
+  }
+
+  lost(reason: DropReason, count: number): void {
+    this.drop(reason, count)
   }
 
   controlReceived(name: ControlName, body: Buffer): void {

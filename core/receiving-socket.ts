@@ -13,6 +13,8 @@ export abstract class ReceivingSocket<T = Message> extends Socket {
   declare receiveHighWaterMark: number
   /** Milliseconds before a waiting `receive` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_RCVTIMEO] */
   declare receiveTimeout: number
+  /** Bytes of the operating system's buffer for what is received over tcp; -1 = its default. Needs the native addon. [ZMQ_RCVBUF] */
+  declare receiveBufferSize: number
 
   /** @internal */
   declare protected readonly pattern: ReceivingPattern<T>

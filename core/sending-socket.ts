@@ -13,6 +13,12 @@ export abstract class SendingSocket<
   declare sendHighWaterMark: number
   /** Milliseconds before a waiting `send` rejects with EAGAIN; -1 = never, 0 = at once. Default -1. Live. [ZMQ_SNDTIMEO] */
   declare sendTimeout: number
+  /** Bytes of the operating system's buffer for what is sent over tcp; -1 = its default. Needs the native addon. [ZMQ_SNDBUF] */
+  declare sendBufferSize: number
+  /** Routers that a multicast datagram of udp:// may pass; 0 = it stays on this machine. Default 1: the local network. [ZMQ_MULTICAST_HOPS] */
+  declare multicastHops: number
+  /** This machine hears the multicast datagrams of udp:// that it sends. Default true. [ZMQ_MULTICAST_LOOP] */
+  declare multicastLoopback: boolean
 
   /** @internal */
   declare protected readonly pattern: SendingPattern<O[0]>

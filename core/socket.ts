@@ -115,7 +115,7 @@ export abstract class Socket {
     this.mustBeOpen()
     const endpoint = parseEndpoint(address)
     const transport = this.context.transportOf(endpoint.scheme, address)
-    transport.check(endpoint, "listen", this.socketType)
+    transport.check(endpoint, "listen", this.socketType, this.settings as unknown as LinkOptions)
     const acceptor = new Acceptor(this.host, this.settings as unknown as ConnectorOptions)
     this.acceptors.push(acceptor)
     hold()
@@ -200,7 +200,7 @@ export abstract class Socket {
     this.mustBeOpen()
     const endpoint = parseEndpoint(address)
     const transport = this.context.transportOf(endpoint.scheme, address)
-    transport.check(endpoint, "dial", this.socketType)
+    transport.check(endpoint, "dial", this.socketType, this.settings as unknown as LinkOptions)
     this.address = address
     if (CONNECTS_ONCE.has(this.socketType) && this.connectors.some(one => one.endpoint.href === address)) return null
     const options = this.settings as unknown as ConnectorOptions

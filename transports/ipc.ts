@@ -2,17 +2,37 @@ import fs from "node:fs"
 import net from "node:net"
 import os from "node:os"
 import path from "node:path"
-import type { Connection, Endpoint, Handshake, Listener, ListenerSink, Transport } from "../core/contract.ts"
-import { HeddleError } from "../core/errors.ts"
+import type {
+  Connection,
+  Endpoint,
+  Handshake,
+  LinkOptions,
+  Listener,
+  ListenerSink,
+  Transport,
+} from "../core/contract.ts"
+import { fromSystem, HeddleError } from "../core/errors.ts"
+import type { Addon } from "./native/addon.ts"
+import { loadNative } from "./native/native.ts"
+import { SharedMemoryOffer } from "./shm/offer.ts"
 import { dialStream } from "./stream/stream-dialer.ts"
 import { StreamListener } from "./stream/stream-listener.ts"
 
 /** `sun_path` has 108 bytes on Linux, one for the final zero. */
 const MAX_PATH = 107
 
-/** `ipc://path`, `ipc://@abstract`, `ipc://*`: ZMTP over Unix sockets. */
+/**
+ * `ipc://path`, `ipc://@abstract`, `ipc://*`: ZMTP over Unix sockets, and through shared memory where both sides have the
+ * addon (shm/offer.ts).
+ */
 export class IpcTransport implements Transport {
   readonly scheme = "ipc"
+  private readonly native: () => Addon | null
+
+  /** @param native how to get the addon, when it is first needed */
+  constructor(native: () => Addon | null = loadNative) {
+    this.native = native
+  }
 
   check(endpoint: Endpoint, side: "listen" | "dial"): void {
     if (side === "dial" && endpoint.address === "*") {
@@ -46,10 +66,14 @@ export class IpcTransport implements Transport {
     }
     const href = wildcard ? `ipc://${name}` : endpoint.href
     try {
-      const listener = await StreamListener.listen({ path: file }, endpoint.href, local, sink, {
+      const fd = abstractSocket(this.native(), "bindAbstract", endpoint)
+      // Node takes a descriptor; its types do not say so.
+      const place = fd === null ? { path: file } : ({ fd } as net.ListenOptions)
+      const listener = await StreamListener.listen(place, endpoint.href, local, sink, {
         endpoint: () => href,
         addressOf: () => href,
         admits: () => true,
+        upgrade: () => this.rings(local.options),
       })
       return {
         endpoint: href,
@@ -70,7 +94,17 @@ export class IpcTransport implements Transport {
     signal: AbortSignal,
     reached?: (address: string) => void,
   ): Promise<Connection> {
-    return dialStream({ path: socketPath(endpoint.address, endpoint) }, endpoint.href, local, signal, reached)
+    const path = socketPath(endpoint.address, endpoint)
+    const fd = abstractSocket(this.native(), "connectAbstract", endpoint)
+    const options = fd === null ? { path } : { path, fd, connected: true }
+    return dialStream(options, endpoint.href, local, signal, reached, this.rings(local.options))
+  }
+
+  /** Null where there is no addon, or the user does not want it. */
+  private rings(options: LinkOptions): SharedMemoryOffer | null {
+    if (options.sharedMemory === 0) return null
+    const native = this.native()
+    return native && new SharedMemoryOffer(native, options)
   }
 }
 
@@ -110,6 +144,23 @@ function socketPath(name: string, endpoint: Endpoint): string {
     )
   }
   return name.startsWith("@") ? `\0${name.slice(1)}` : name
+}
+
+/**
+ * A socket for an abstract name that is exactly what libzmq makes of it; null for a path, and without the addon: Node 20
+ * itself fills abstract names up with zeros, and finds none but its own kind by them.
+ */
+function abstractSocket(
+  native: Addon | null,
+  join: "bindAbstract" | "connectAbstract",
+  { address, href }: Endpoint,
+): number | null {
+  if (native === null || !address.startsWith("@")) return null
+  try {
+    return native[join](address.slice(1))
+  } catch (error) {
+    throw fromSystem(error, join === "bindAbstract" ? "bind to" : "connect to", href)
+  }
 }
 
 /** A killed process leaves its socket file behind, to which nobody answers. */

@@ -1,20 +1,32 @@
+import dns from "node:dns"
 import net from "node:net"
 import os from "node:os"
-import type { Connection, Endpoint, Handshake, Listener, ListenerSink, Transport } from "../core/contract.ts"
-import { HeddleError } from "../core/errors.ts"
+import type {
+  Connection,
+  Endpoint,
+  Handshake,
+  LinkOptions,
+  Listener,
+  ListenerSink,
+  SocketType,
+  Transport,
+} from "../core/contract.ts"
+import { fromSystem, HeddleError } from "../core/errors.ts"
 import { dialStream } from "./stream/stream-dialer.ts"
 import { StreamListener } from "./stream/stream-listener.ts"
+import { TcpOptions } from "./tcp-options.ts"
 
 /** `tcp://host:port`: ZMTP over TCP. */
 export class TcpTransport implements Transport {
   readonly scheme = "tcp"
 
-  check(endpoint: Endpoint, side: "listen" | "dial"): void {
+  check(endpoint: Endpoint, side: "listen" | "dial", _type?: SocketType, options?: LinkOptions): void {
     if (side === "dial") peerAddress(endpoint)
     else {
       const { port } = splitAddress(endpoint)
       if (port !== "*") portNumber(port, endpoint)
     }
+    if (options !== undefined) TcpOptions.of(options, endpoint)
   }
 
   /** `*` = all addresses, port `*` or 0 = any free one; an interface name stands for its first address. */
@@ -22,20 +34,34 @@ export class TcpTransport implements Transport {
     const { ipv6, tcpAcceptFilter } = local.options
     const { host, port } = splitAddress(endpoint)
     const allowed = allowList(tcpAcceptFilter)
+    const special = TcpOptions.of(local.options, endpoint)
+    let opened: net.Server | undefined
     const options = {
       host: listenHost(host, ipv6, endpoint),
       port: port === "*" ? 0 : portNumber(port, endpoint),
       ipv6Only: false,
     }
-    return StreamListener.listen(options, endpoint.href, local, sink, {
-      endpoint: server =>
-        formatAddress((server.address() as net.AddressInfo).address, (server.address() as net.AddressInfo).port),
+    const listener = await StreamListener.listen(options, endpoint.href, local, sink, {
+      endpoint: server => {
+        opened = server
+        const { address, port: real } = server.address() as net.AddressInfo
+        return formatAddress(address, real)
+      },
       addressOf: socket => formatAddress(socket.remoteAddress ?? "?", socket.remotePort ?? 0),
       admits: socket => {
-        keepAlive(socket, local)
+        if (special === null) keepAlive(socket, local)
+        else if (!special.admits(descriptorOf(socket))) return false
         return allowed === null || allowed(socket.remoteAddress ?? "")
       },
     })
+    try {
+      // Before the next turn, in which connections are accepted: they have the options of their listener.
+      special?.apply(descriptorOf(opened))
+    } catch (error) {
+      await listener.close()
+      throw error
+    }
+    return listener
   }
 
   /** `tcp://[source:port;]host:port`; a name is resolved at each attempt, and all its addresses are tried. */
@@ -56,8 +82,53 @@ export class TcpTransport implements Transport {
       ...(source && source.host !== "*" && { localAddress: source.host }),
       ...(source && source.port !== "*" && { localPort: portNumber(source.port, endpoint) }),
     }
-    return dialStream(options, endpoint.href, local, signal, reached)
+    const special = TcpOptions.of(local.options, endpoint)
+    if (special === null) return dialStream(options, endpoint.href, local, signal, reached)
+    let last: unknown
+    let answered = false
+    const seen = (address: string): void => {
+      answered = true
+      reached?.(address)
+    }
+    // Node resolves a name and tries its addresses by itself, but each with a socket that it makes.
+    for (const { address, family } of await lookup(host, ipv6, signal, endpoint)) {
+      const one = { ...options, host: address, keepAlive: false, ...special.dialler(family === 6 ? 6 : 4) }
+      try {
+        return await dialStream(one, endpoint.href, local, signal, seen)
+      } catch (error) {
+        last = error
+        if (answered || signal.aborted) break
+      }
+    }
+    throw last
   }
+}
+
+/** The addresses of a name in the order in which to try them; rejects at once when the signal comes. */
+function lookup(host: string, ipv6: boolean, signal: AbortSignal, endpoint: Endpoint): Promise<dns.LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void =>
+      reject(
+        new HeddleError("ECONNABORTED", `Dialling ${endpoint.href} was given up`, {
+          address: endpoint.href,
+        }),
+      )
+    if (signal.aborted) {
+      aborted()
+      return
+    }
+    signal.addEventListener("abort", aborted, { once: true })
+    dns.lookup(host, { all: true, family: ipv6 ? 0 : 4 }, (error, addresses) => {
+      signal.removeEventListener("abort", aborted)
+      if (error === null) resolve(addresses)
+      else reject(fromSystem(error, "connect to", endpoint.href))
+    })
+  })
+}
+
+/** Of a socket or a server: Node gives it no other name. */
+function descriptorOf(socket: object | undefined): number {
+  return (socket as { _handle?: { fd?: number } | null } | undefined)?._handle?.fd ?? -1
 }
 
 function peerAddress(endpoint: Endpoint): {

@@ -63,6 +63,11 @@ export interface JoinOptions {
    * round trip, and costs at most so much of the processor for each request. Default 100; 0 = it sleeps.
    */
   busyPoll?: number
+  /**
+   * Bytes of shared memory for each direction of a link within one machine, where the native addon is there on both sides;
+   * 0 = links stay on Unix sockets. Default 256 KiB: two of them for each neighbour.
+   */
+  sharedMemory?: number
   /** Messages that may wait in one subscription, unless it says otherwise. Default 16,384. */
   highWaterMark?: number
   /** Largest payload, in bytes. Default 16 MiB. */
@@ -113,6 +118,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "remember",
   "timeout",
   "busyPoll",
+  "sharedMemory",
   "highWaterMark",
   "maxPayload",
   "maxPeers",
@@ -147,6 +153,7 @@ export function settingsOf(options: JoinOptions): FabricSettings {
     introspection: options.introspection ?? true,
     links: {
       ...common,
+      sharedMemory: whole("sharedMemory", options.sharedMemory, 256 * 1024, 0, 64 * 1024 * 1024),
       // Membership probes one peer at a time: a heartbeat on every link would be N squared of them.
       heartbeatInterval: 0,
       // A ZeroMQ client that vanished without a word is no member: the operating system finds out.

@@ -23,13 +23,18 @@ export interface GroupOption {
 /** Groups given as strings whose bytes are kept, so that they are not made anew for each message; a program has few. */
 const KNOWN_NAMES = 4096
 
+/** Bytes of a datagram besides the group and the body: the length of the group. */
+const DATAGRAM_OVERHEAD = 1
+
 /** Sends each message to all peers that joined its group (RFC 48). See SPEC.md. */
 export class RadioPattern implements SendingPattern<GroupOption> {
   readonly outbox: Outbox<GroupOption>
   private readonly settings: RadioSettings
   private readonly distributor = new Distributor()
-  /** By group; an array is never changed, so that the distributor knows it again. */
+  /** By group, and each with all of `everyGroup`; an array is never changed, so that the distributor knows it again. */
   private readonly members = new Map<string, readonly Pipe[]>()
+  /** Pipes to addresses, where nobody is who could join (RADIO-11). */
+  private everyGroup: readonly Pipe[] = []
   private readonly names = new Map<string, Group>()
   private readonly connected = new Set<Pipe>()
   private unwanted = 0
@@ -44,15 +49,17 @@ export class RadioPattern implements SendingPattern<GroupOption> {
   }
 
   get canSend(): boolean {
-    return !this.settings.noDrop || haveRoom([...this.connected])
+    return !this.settings.noDrop || haveRoom([...this.connected, ...this.everyGroup])
   }
 
-  attach(_pipe: Pipe): void {
+  attach(pipe: Pipe): void {
     this.distributor.forget()
+    if (pipe.largestDatagram !== undefined) this.setEveryGroup([...this.everyGroup, pipe])
   }
 
   online(pipe: Pipe): void {
     this.distributor.forget()
+    if (pipe.largestDatagram !== undefined) return
     this.connected.add(pipe)
     // How often the peer joined each group (RADIO-3).
     pipe.state = new Map<string, number>()
@@ -89,21 +96,45 @@ export class RadioPattern implements SendingPattern<GroupOption> {
   detach(pipe: Pipe): void {
     this.offline(pipe)
     this.distributor.forget()
+    if (pipe.largestDatagram === undefined) return
+    this.setEveryGroup(this.everyGroup.filter(one => one !== pipe))
+    this.outbox.flush()
   }
 
   private publish(message: Message, option: GroupOption | undefined): boolean {
     if (message.length !== 1) throw new HeddleError("EINVAL", "Invalid argument: a Radio sends messages of one frame")
     const group = this.groupOf(option?.group)
-    const pipes = this.members.get(group.key)
-    if (pipes === undefined) {
+    const pipes = this.members.get(group.key) ?? this.everyGroup
+    if (pipes.length === 0) {
       this.unwanted++
       return true
     }
+    if (this.everyGroup.length > 0) this.mustFit(group.bytes, message[0])
     // RADIO-6
     if (this.settings.noDrop && !haveRoom(pipes)) return false
     // RADIO-1, RADIO-5 the distributor drops, and counts, for each peer that is full.
     this.distributor.send([group.bytes, message[0]], pipes)
     return true
+  }
+
+  /** RADIO-12 all or nobody: a message that is too long for one way out is a mistake of the program. */
+  private mustFit(group: Buffer, body: Buffer): void {
+    const size = DATAGRAM_OVERHEAD + group.length + body.length
+    for (const { largestDatagram = size } of this.everyGroup) {
+      if (size <= largestDatagram) continue
+      throw new HeddleError(
+        "EMSGSIZE",
+        `Message too long: ${body.length} bytes to a group of ${group.length} bytes; a datagram has ${largestDatagram}, and one of them is the length of the group: send at most ${largestDatagram - DATAGRAM_OVERHEAD - group.length} bytes, or use tcp://`,
+      )
+    }
+  }
+
+  private setEveryGroup(pipes: readonly Pipe[]): void {
+    const before = this.everyGroup
+    this.everyGroup = pipes
+    for (const [key, members] of this.members) {
+      this.members.set(key, [...members.filter(one => !before.includes(one)), ...pipes])
+    }
   }
 
   private groupOf(value: Buffer | string | undefined): Group {
@@ -130,7 +161,7 @@ export class RadioPattern implements SendingPattern<GroupOption> {
       return
     }
     joined.set(key, times + 1)
-    if (times === 0) this.members.set(key, [...(this.members.get(key) ?? []), pipe])
+    if (times === 0) this.members.set(key, [...(this.members.get(key) ?? this.everyGroup), pipe])
   }
 
   private leave(pipe: Pipe, key: string): void {
@@ -145,7 +176,7 @@ export class RadioPattern implements SendingPattern<GroupOption> {
 
   private removeMember(pipe: Pipe, key: string): void {
     const left = (this.members.get(key) ?? []).filter(one => one !== pipe)
-    if (left.length > 0) this.members.set(key, left)
+    if (left.length > this.everyGroup.length) this.members.set(key, left)
     else this.members.delete(key)
   }
 

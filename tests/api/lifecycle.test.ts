@@ -39,8 +39,8 @@ describe("How a program ends", () => {
         const names = ${JSON.stringify(CLASSES.map(([name]) => name))}
         for (const name of names) {
           const socket = new heddle[name]()
-          await socket.bind("tcp://127.0.0.1:*")
-          if (name !== "Stream") socket.connect("tcp://127.0.0.1:1")
+          await socket.bind(name === "Datagram" ? "udp://127.0.0.1:*" : "tcp://127.0.0.1:*")
+          if (name !== "Stream" && name !== "Datagram") socket.connect("tcp://127.0.0.1:1")
         }
         const pull = new Pull()
         await pull.bind("ipc://*")

@@ -4,6 +4,7 @@
  */
 import {
   type Client,
+  type Datagram,
   type Dish,
   type HeddleError,
   type Message,
@@ -70,6 +71,17 @@ export async function whatSendNeeds(server: Server, radio: Radio, client: Client
   await push.send("x", { group: "g" })
   // @ts-expect-error an object is no frame
   await push.send({ text: "x" })
+}
+
+export async function whatDatagramsNeed(datagram: Datagram): Promise<void> {
+  await datagram.send(["127.0.0.1:5555", "x"])
+  // @ts-expect-error a Datagram must know the address
+  await datagram.send("x")
+  // @ts-expect-error and has one payload
+  await datagram.send(["127.0.0.1:5555", "x", "y"])
+  const [address, payload] = await datagram.receive()
+  holds<Same<typeof address, Buffer>>()
+  holds<Same<typeof payload, Buffer>>()
 }
 
 export function events(push: Push): void {

@@ -149,18 +149,18 @@ describe("Options", () => {
       refuses(COMMON_OPTIONS.metadata, { "X-a": 5 }, { "X-a": null }, { "X-a": Buffer.from("x") })
     })
 
+    it("interface takes names as Linux has them", () => {
+      takes(COMMON_OPTIONS.interface, "eth0", "wlp0s20f3", null)
+      refuses(COMMON_OPTIONS.interface, "a b", "a/b", "x".repeat(16), 1)
+    })
+
     it("reconnectStop takes its four words", () => {
       takes(COMMON_OPTIONS.reconnectStop, "never", "connection-refused", "handshake-failed", "after-disconnect")
       refuses(COMMON_OPTIONS.reconnectStop, "always", 1, null)
     })
 
-    it("of PLAIN, CURVE and what Node has no call for are refused with ENOTSUP, never ignored", () => {
-      for (const options of [
-        { plainUsername: "me" },
-        { curveServer: true },
-        { typeOfService: 8 },
-        { socksProxy: "localhost:1080" },
-      ]) {
+    it("of PLAIN, CURVE and SOCKS are refused with ENOTSUP, never ignored", () => {
+      for (const options of [{ plainUsername: "me" }, { curveServer: true }, { socksProxy: "localhost:1080" }]) {
         assert.throws(() => new Push(options as object), { name: "HeddleError", code: "ENOTSUP" })
       }
     })

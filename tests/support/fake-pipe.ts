@@ -17,6 +17,8 @@ export interface FakePipeOptions {
   /** Messages that `send` takes before it answers false. Default: no limit. */
   room?: number
   assignedId?: Buffer | null
+  /** A pipe to an address and not to a peer. */
+  largestDatagram?: number
 }
 
 /** A pipe without a connection or a clock: the test is the peer. */
@@ -24,6 +26,7 @@ export class FakePipe implements Pipe {
   readonly id: number = nextId++
   peer: PeerHello | null
   readonly assignedId: Buffer | null
+  readonly largestDatagram: number | undefined
   wire: Wire | null = null
   flowing = false
   sendSlot = -1
@@ -48,12 +51,19 @@ export class FakePipe implements Pipe {
   /** Attached and online at once; set `online` to false for a pipe that dials: see `goesOnline`. */
   constructor(
     pattern: Pattern,
-    { socketType = "PAIR", routingId = "", room = Number.POSITIVE_INFINITY, assignedId = null }: FakePipeOptions = {},
+    {
+      socketType = "PAIR",
+      routingId = "",
+      room = Number.POSITIVE_INFINITY,
+      assignedId = null,
+      largestDatagram,
+    }: FakePipeOptions = {},
     online = true,
   ) {
     this.pattern = pattern
     this.room = room
     this.assignedId = assignedId
+    this.largestDatagram = largestDatagram
     this.hello = {
       socketType,
       routingId: Buffer.from(routingId as string),

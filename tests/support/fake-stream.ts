@@ -1,6 +1,5 @@
-import type { ByteReader, NetStream } from "../../transports/stream/net-stream.ts"
+import { type ByteReader, type ByteStream, NO_READER } from "../../transports/stream/byte-stream.ts"
 
-const NOBODY: ByteReader = { bytes: () => true, target: () => null, drained: () => {}, ended: () => {} }
 /** What read memory is filled with once it may be reused: a view that somebody kept by mistake shows it. */
 const CANARY = 0xee
 
@@ -8,8 +7,8 @@ const CANARY = 0xee
  * A stream without an operating system: the test decides what arrives, in which pieces, and when what was written is
  * taken. Like the real one it holds what it is given by reference until then.
  */
-export class FakeStream {
-  reader: ByteReader = NOBODY
+export class FakeStream implements ByteStream {
+  reader: ByteReader = NO_READER
   bytesRead = 0
   bytesWritten = 0
   paused = false
@@ -28,10 +27,6 @@ export class FakeStream {
   constructor(readSize = 64 * 1024) {
     this.scratch = Buffer.alloc(readSize)
     this.place = this.scratch
-  }
-
-  get asNetStream(): NetStream {
-    return this as unknown as NetStream
   }
 
   /** What the peer has received so far; forgets it. */

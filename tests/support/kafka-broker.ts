@@ -25,7 +25,8 @@ export interface BrokerOptions {
   javaOptions?: readonly string[]
 }
 
-/** A user of the SASL listeners, by PLAIN and by SCRAM-SHA-256. */
+const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
+/** A user of the SASL listeners, by PLAIN and by SCRAM. */
 export const USER = { name: "alice", password: "secret" } as const
 const STORE_PASSWORD = "heddle-test"
 
@@ -117,6 +118,12 @@ export class KafkaBroker {
     await this.launch()
   }
 
+  /** Whatever was done to it: it runs. */
+  async mend(): Promise<void> {
+    if (this.child === null) await this.launch()
+    else this.thaw()
+  }
+
   killNow(): void {
     this.guard?.kill("SIGKILL")
     this.child?.kill("SIGKILL")
@@ -185,7 +192,7 @@ export class KafkaBroker {
 
   private async format(): Promise<void> {
     // `-g`: a data folder that has been formatted before is taken as it is.
-    const user = ["--add-scram", `SCRAM-SHA-256=[name=${USER.name},password=${USER.password}]`]
+    const user = SCRAM.flatMap(name => ["--add-scram", `${name}=[name=${USER.name},password=${USER.password}]`])
     const how = ["format", "--standalone", "-g", "-t", CLUSTER_ID, "-c", this.propertiesFile, ...user]
     const args = [...(await this.java(QUICK)), "kafka.tools.StorageTool", ...how]
     await promisify(execFile)("java", args)
@@ -243,17 +250,24 @@ export class KafkaBroker {
   }
 }
 
+/** Classes out of Maven's jars need not be proved harmless at every start: a fourth of the time of one. */
+const TRUSTING = ["-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote"]
 /** Two cores are shared with the tests: the compiler that optimises would take more than it gives. */
-const QUICK = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
+const QUICK = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", ...TRUSTING]
 
 function sasl(): Record<string, string> {
   const prefix = "listener.name.sasl_plaintext"
   const login = "org.apache.kafka.common.security"
   const callbacks = `${login}.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`
   return {
-    [`${prefix}.sasl.enabled.mechanisms`]: "PLAIN,SCRAM-SHA-256,OAUTHBEARER",
+    [`${prefix}.sasl.enabled.mechanisms`]: ["PLAIN", ...SCRAM, "OAUTHBEARER"].join(),
     [`${prefix}.plain.sasl.jaas.config`]: `${login}.plain.PlainLoginModule required user_${USER.name}="${USER.password}";`,
-    [`${prefix}.scram-sha-256.sasl.jaas.config`]: `${login}.scram.ScramLoginModule required;`,
+    ...Object.fromEntries(
+      SCRAM.map(name => [
+        `${prefix}.${name.toLowerCase()}.sasl.jaas.config`,
+        `${login}.scram.ScramLoginModule required;`,
+      ]),
+    ),
     [`${prefix}.oauthbearer.sasl.jaas.config`]: `${login}.oauthbearer.OAuthBearerLoginModule required;`,
     [`${prefix}.oauthbearer.sasl.server.callback.handler.class`]: callbacks,
   }

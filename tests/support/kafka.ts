@@ -1,6 +1,6 @@
 import type { Context } from "mocha"
 import { KafkaBroker, stopBrokers } from "./kafka-broker.ts"
-import { whyNoJava } from "./kafka-jars.ts"
+import { fetchJars, whyNoJava } from "./kafka-jars.ts"
 
 /** The Kafka that tests share. */
 export interface SharedKafka {
@@ -21,13 +21,13 @@ async function find(): Promise<SharedKafka | string> {
   const why = whyNoJava()
   if (why !== null) return why
   try {
-    const broker = await KafkaBroker.start({ listeners: ["PLAINTEXT", "SASL_PLAINTEXT", "SSL"] })
-    return { bootstrap: broker.bootstrap, broker }
+    await fetchJars()
   } catch (error) {
-    // A broker that does not start is a fault to be seen; jars that cannot be had are a missing tool.
-    if (/broker ended/.test(String(error))) throw error
+    // A tool that is missing; a broker that does not start is a fault to be seen.
     return `its jars could not be fetched by mvn: ${(error as Error).message}`
   }
+  const broker = await KafkaBroker.start({ listeners: ["PLAINTEXT", "SASL_PLAINTEXT", "SSL"] })
+  return { bootstrap: broker.bootstrap, broker }
 }
 
 /**
@@ -44,6 +44,29 @@ export async function kafkaOrSkip(test: Context): Promise<SharedKafka> {
   if (typeof found !== "string") return found
   if (first) process.stdout.write(`\nKafka tests are skipped: ${found}; name a broker in KAFKA_BOOTSTRAP\n`)
   return test.skip()
+}
+
+let toTorment: Promise<KafkaBroker> | null = null
+
+/** A broker that dies is expected back by its controller (milliseconds): 9,000 of them would be most of each test that kills it. */
+const AWAY = 3_000
+
+/**
+ * Call it as `kafkaOrSkip`, and `mend` of what it resolves with after each test: one broker of our own for all tests that freeze and kill
+ * it, by turns. Members of its groups that are silent are forgotten soon. The suite is skipped where no broker can be started.
+ */
+export async function brokerToTorment(test: Context): Promise<KafkaBroker> {
+  const { broker } = await kafkaOrSkip(test)
+  if (broker === null) return test.skip()
+  toTorment ??= KafkaBroker.start({
+    properties: {
+      "broker.session.timeout.ms": String(AWAY),
+      "broker.heartbeat.interval.ms": "300",
+      "group.consumer.session.timeout.ms": "1500",
+      "group.consumer.heartbeat.interval.ms": "300",
+    },
+  })
+  return toTorment
 }
 
 let names = 0

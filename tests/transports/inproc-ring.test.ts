@@ -3,9 +3,9 @@ import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import type { Message } from "../../core/contract.ts"
 import { payloadLength, readMessage, writeMessage } from "../../transports/inproc/records.ts"
-import { RingReader, RingWriter } from "../../transports/inproc/ring.ts"
-import { align, largestRecord, PADDING, RECORD_HEADER, ringSize } from "../../transports/inproc/ring-layout.ts"
 import { Run } from "../../transports/inproc/run.ts"
+import { RingReader, RingWriter } from "../../transports/shm/ring.ts"
+import { align, largestRecord, PADDING, RECORD_HEADER, ringSize } from "../../transports/shm/ring-layout.ts"
 import { generator, newSeed, randomMessage, same } from "./inproc-fixtures/ends.ts"
 
 function ring(capacity: number): [RingWriter, RingReader, SharedArrayBuffer] {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict"
 import fs from "node:fs"
 import { IpcTransport } from "../../transports/ipc.ts"
-import { transportConformance } from "../conformance/transport.ts"
+import { type ConformanceEndpoints, transportConformance } from "../conformance/transport.ts"
 import { freeIpc } from "../support/addresses.ts"
 import { closesAfterEach } from "../support/cleanup.ts"
 import { temporaryFolder } from "../support/folders.ts"
 import { Program } from "../support/processes.ts"
+import { describeNative } from "./native/addon-fixtures.ts"
 
-transportConformance("ipc", () => new IpcTransport(), {
+const IPC: ConformanceEndpoints = {
   any: () => "ipc://*",
   definite: freeIpc,
   refused: "ENOENT",
@@ -18,7 +19,10 @@ transportConformance("ipc", () => new IpcTransport(), {
     [`ipc:///tmp/${"x".repeat(108)}`, "dial", "ENAMETOOLONG"],
     [`ipc:///tmp/${"ü".repeat(60)}`, "listen", "ENAMETOOLONG"],
   ],
-})
+}
+
+transportConformance("ipc", () => new IpcTransport(() => null), IPC)
+describeNative("with rings", () => transportConformance("ipc in shared memory", () => new IpcTransport(), IPC))
 
 describe("ipc://*", () => {
   closesAfterEach()

@@ -1,6 +1,8 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads"
 import type { ConnectionSink, Message } from "../../core/contract.ts"
 import { Queue } from "../../core/queue.ts"
+import { corrupt, RingReader } from "../shm/ring.ts"
+import { align, PADDING, RECORD_HEADER } from "../shm/ring-layout.ts"
 import { Assembly } from "./large.ts"
 import { type Post, WAKE } from "./port.ts"
 import {
@@ -15,8 +17,6 @@ import {
   SHARED,
   View,
 } from "./records.ts"
-import { corrupt, RingReader } from "./ring.ts"
-import { align, PADDING, RECORD_HEADER } from "./ring-layout.ts"
 import { Run } from "./run.ts"
 
 /**

@@ -1,8 +1,8 @@
 /** Messages that have no room in one record pass in pieces, straight from their frames into memory of their own. */
 import type { Message } from "../../core/contract.ts"
+import { corrupt, type RingReader, type RingWriter } from "../shm/ring.ts"
+import { align, largestRecord, RECORD_HEADER } from "../shm/ring-layout.ts"
 import { LARGE, MESSAGE, PIECE } from "./records.ts"
-import { corrupt, type RingReader, type RingWriter } from "./ring.ts"
-import { align, largestRecord, RECORD_HEADER } from "./ring-layout.ts"
 
 /** Words of a LARGE record: length as float64, kind, detail. */
 const HEADER = 16

@@ -1,12 +1,12 @@
 import type { MessagePort } from "node:worker_threads"
 import type { Message } from "../../core/contract.ts"
 import { Queue } from "../../core/queue.ts"
+import { RingWriter } from "../shm/ring.ts"
+import { largestRecord, RECORD_HEADER } from "../shm/ring-layout.ts"
 import { Disassembly, partsOf } from "./large.ts"
 import { Notice } from "./link.ts"
 import { type Post, WAKE } from "./port.ts"
 import { CONTROL, CONTROL_NAMES, GOODBYE, MESSAGE, payloadLength, SHARED, writeMessage } from "./records.ts"
-import { RingWriter } from "./ring.ts"
-import { largestRecord, RECORD_HEADER } from "./ring-layout.ts"
 
 /** Bytes that are published without waiting for the end of the turn: the other thread reads while this one writes. */
 const PUBLISH_AT = 8 * 1024

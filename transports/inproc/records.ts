@@ -1,6 +1,6 @@
 /** What the records of a ring between threads hold, and how small messages get into them. */
 import type { ControlName, Message } from "../../core/contract.ts"
-import type { RingWriter } from "./ring.ts"
+import type { RingWriter } from "../shm/ring.ts"
 
 /**
  * The low byte of a record's type; above it, 24 bits of detail.

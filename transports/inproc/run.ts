@@ -2,8 +2,8 @@
  * Messages are read in runs: the bytes that are there are copied at once into memory of this thread, and the messages
  * are views of it, as with bytes from a network. All connections of a thread share it.
  */
-import type { RingReader } from "./ring.ts"
-import { align } from "./ring-layout.ts"
+import type { RingReader } from "../shm/ring.ts"
+import { align } from "../shm/ring-layout.ts"
 
 /** A view keeps its slab alive, so a slab should be small; taking one costs some microseconds, so not too small. */
 const SLAB = 64 * 1024

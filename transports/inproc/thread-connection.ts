@@ -1,12 +1,12 @@
 import type { MessagePort } from "node:worker_threads"
 import type { Connection, ConnectionSink, ControlName, Message, PeerHello } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
+import { ringSize } from "../shm/ring-layout.ts"
 import { type Deliverable, schedule } from "./deliveries.ts"
 import { Incoming, type IncomingOwner } from "./incoming.ts"
 import { GOODBYE_WAIT, LEAVING, NOT_STARTED, Notice, PAUSED, peerEnded } from "./link.ts"
 import { FAREWELL, Outgoing } from "./outgoing.ts"
 import { LEAVING_POST, type Post, WAKE } from "./port.ts"
-import { ringSize } from "./ring-layout.ts"
 
 /** What two threads agree on before there is a connection. */
 export interface Link {

@@ -1,5 +1,6 @@
 import type { Connection, Endpoint, Handshake, Listener, ListenerSink, Transport } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
+import { MAX_CAPACITY, MIN_CAPACITY, validCapacity } from "../shm/ring-layout.ts"
 import {
   type Directory,
   type Invitation,
@@ -11,7 +12,6 @@ import {
 } from "./directory.ts"
 import { LocalConnection } from "./local-connection.ts"
 import { type Caller, type Host, known, receive, refusal, visit } from "./meeting.ts"
-import { MAX_CAPACITY, MIN_CAPACITY, validCapacity } from "./ring-layout.ts"
 
 /** As in libzmq. */
 const MAX_NAME = 256

@@ -1,19 +1,5 @@
 import net from "node:net"
-
-/** Who reads a stream. */
-export interface ByteReader {
-  /**
-   * `count` bytes have arrived at the start of `chunk`: either what `target` gave, or memory that is reused after the
-   * call. False = stop reading until `resume`.
-   */
-  bytes(chunk: Buffer, count: number): boolean
-  /** Where the next bytes shall go, so that large frames need no copy; null = shared memory. */
-  target(): Buffer | null
-  /** `write` answered false; now everything is with the operating system. */
-  drained(): void
-  /** Exactly once: the peer said goodbye, or (with an error) the link broke. */
-  ended(error?: Error): void
-}
+import { type ByteReader, type ByteStream, NO_READER } from "./byte-stream.ts"
 
 /**
  * Reads of all connections of a thread go here first, so that an idle connection owns no read buffer. 128 KiB: twice
@@ -24,19 +10,21 @@ const scratch = Buffer.allocUnsafeSlow(128 * 1024)
 /** How long `end` waits for the peer's goodbye unless told otherwise (milliseconds). Closing with input unread would reset the connection and lose what was sent. */
 const GOODBYE = 1_000
 
-const IGNORE: ByteReader = { bytes: () => true, target: () => null, drained: () => {}, ended: () => {} }
-
 /** The parts of Node's socket and handle that only Node has; on other runtimes the ordinary events are used. */
 interface Internals {
-  _handle: { useUserBuffer?: unknown } | null
+  _handle: { useUserBuffer?: unknown; fd?: number } | null
   _server: net.Server | null
   server: net.Server | null
 }
 
+/** Node's, or a descriptor (`fd`) that is `connected` already. */
+export type DialOptions = net.NetConnectOpts & { connected?: boolean; fd?: number }
+
 /** A byte stream over a Node socket: batched reads into memory that we choose, and writes that say whether they are done. */
-export class NetStream {
+export class NetStream implements ByteStream {
   readonly socket: net.Socket
-  reader: ByteReader = IGNORE
+  reader: ByteReader = NO_READER
+  private lasting = false
   bytesRead = 0
   bytesWritten = 0
   private blocked = false
@@ -48,10 +36,14 @@ export class NetStream {
     this.reader.drained()
   }
 
-  /** For a dial: connects by `options`. */
-  static dial(options: net.NetConnectOpts, connected: (stream: NetStream) => void): NetStream {
+  /** For a dial: connects by `options`, or takes the descriptor in them that is connected. */
+  static dial(options: DialOptions, connected: (stream: NetStream) => void): NetStream {
     const stream: NetStream = new NetStream(onread => new net.Socket({ ...options, ...(onread && { onread }) }))
-    stream.socket.connect(options, () => connected(stream))
+    if (options.connected === true) {
+      process.nextTick(() => {
+        if (!stream.over) connected(stream)
+      })
+    } else stream.socket.connect(options, () => connected(stream))
     return stream
   }
 
@@ -81,14 +73,12 @@ export class NetStream {
     socket.unref()
   }
 
-  /** True = the operating system has it all, `bytes` may be reused. False = wait for `drained`. */
   write(bytes: Buffer): boolean {
     this.bytesWritten += bytes.length
     this.socket.write(bytes, this.onWritten)
     return this.settled()
   }
 
-  /** The same for several pieces, by one system call. */
   writeAll(pieces: readonly Buffer[]): boolean {
     const { socket } = this
     socket.cork()
@@ -100,6 +90,12 @@ export class NetStream {
     return this.settled()
   }
 
+  /** From here on the peer's goodbye is not answered by itself, but by `end` or `destroy`. */
+  answerNoGoodbye(): void {
+    this.lasting = true
+    this.socket.allowHalfOpen = true
+  }
+
   pause(): void {
     this.socket.pause()
   }
@@ -108,11 +104,6 @@ export class NetStream {
     if (!this.over) this.socket.resume()
   }
 
-  /**
-   * Says goodbye after what was written, and waits for the peer's, at most `patience` milliseconds. Only the peer's
-   * goodbye proves that it has read everything: what the operating system still holds is lost when the peer writes to a
-   * socket that is closed already.
-   */
   end(patience = GOODBYE): void {
     if (this.over) return
     this.socket.end()
@@ -127,6 +118,12 @@ export class NetStream {
   destroy(): void {
     this.over = true
     this.socket.destroy()
+  }
+
+  /** The operating system's number of the socket; -1 = it is closed, has something to write, or the runtime does not say. */
+  get descriptor(): number {
+    const handle = (this.socket as unknown as Internals)._handle
+    return handle === null || this.socket.writableLength > 0 ? -1 : (handle.fd ?? -1)
   }
 
   private settled(): boolean {
@@ -158,7 +155,7 @@ export class NetStream {
     if (this.over) return
     this.over = true
     this.reader.ended(error)
-    this.socket.destroy()
+    if (!this.lasting) this.socket.destroy()
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionSink, Message, PeerHello } from "../../core/contract.ts"
 import { fromSystem } from "../../core/errors.ts"
-import type { ByteReader, NetStream } from "./net-stream.ts"
+import type { ByteReader, ByteStream } from "./byte-stream.ts"
 
 const EMPTY = Buffer.alloc(0)
 
@@ -8,7 +8,7 @@ const EMPTY = Buffer.alloc(0)
 export class RawConnection implements Connection, ByteReader {
   readonly peer: PeerHello
   readonly wire = null
-  private readonly stream: NetStream
+  private readonly stream: ByteStream
   private sink: ConnectionSink | null = null
   private early: Buffer[] = []
   private stalled = false
@@ -17,7 +17,7 @@ export class RawConnection implements Connection, ByteReader {
   private reason: Error | undefined
   private paused = false
 
-  constructor(stream: NetStream, address: string) {
+  constructor(stream: ByteStream, address: string) {
     this.stream = stream
     this.peer = { socketType: "STREAM", routingId: EMPTY, metadata: new Map(), address, mechanism: "NULL", userId: "" }
     stream.reader = this

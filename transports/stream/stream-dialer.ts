@@ -1,17 +1,18 @@
-import type net from "node:net"
 import type { Connection, Handshake } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
-import { Handshaker } from "../zmtp/handshake.ts"
-import { NetStream } from "./net-stream.ts"
+import { type HandshakeOutcome, Handshaker } from "../zmtp/handshake.ts"
+import { type DialOptions, NetStream } from "./net-stream.ts"
 import { RawConnection } from "./raw-connection.ts"
+import type { Upgrade } from "./upgrade.ts"
 
 /** One attempt to reach `address` and to shake hands. */
 export function dialStream(
-  options: net.NetConnectOpts,
+  options: DialOptions,
   address: string,
   local: Handshake,
   signal: AbortSignal,
   reached?: (address: string) => void,
+  upgrade: Upgrade | null = null,
 ): Promise<Connection> {
   return new Promise((resolve, reject) => {
     let handshaker: Handshaker | undefined
@@ -35,7 +36,7 @@ export function dialStream(
         resolve(new RawConnection(stream, address))
         return
       }
-      handshaker = new Handshaker(stream, local, address, "dial", {
+      const outcome: HandshakeOutcome = {
         connected: connection => {
           settle()
           resolve(connection)
@@ -44,7 +45,8 @@ export function dialStream(
           settle()
           reject(error)
         },
-      })
+      }
+      handshaker = new Handshaker(stream, local, address, "dial", outcome, upgrade)
       handshaker.begin()
     })
     stream.reader = {

@@ -1,9 +1,10 @@
 import net from "node:net"
 import type { Handshake, Listener, ListenerSink } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
-import { Handshaker } from "../zmtp/handshake.ts"
+import { type HandshakeOutcome, Handshaker } from "../zmtp/handshake.ts"
 import { NetStream } from "./net-stream.ts"
 import { RawConnection } from "./raw-connection.ts"
+import type { Upgrade } from "./upgrade.ts"
 
 /** A newcomer may push out a handshake that has been silent for so long (milliseconds). */
 const PATIENCE = 1_000
@@ -14,6 +15,8 @@ export interface ListenerRules {
   endpoint(server: net.Server): string
   addressOf(socket: net.Socket): string
   admits(socket: net.Socket): boolean
+  /** Another way for the bytes of one connection; null = there is none. */
+  upgrade?(): Upgrade | null
 }
 
 /** Accepts ZMTP (or, for STREAM sockets, raw) connections over any kind of Node server. */
@@ -95,7 +98,7 @@ export class StreamListener implements Listener {
       this.sink.connection(new RawConnection(stream, address))
       return
     }
-    const handshaker = new Handshaker(stream, this.local, address, "accept", {
+    const outcome: HandshakeOutcome = {
       connected: connection => {
         this.shaking.delete(handshaker)
         this.sink.connection(connection)
@@ -104,7 +107,9 @@ export class StreamListener implements Listener {
         this.shaking.delete(handshaker)
         this.sink.failed(address, error)
       },
-    })
+    }
+    const upgrade = this.rules.upgrade?.() ?? null
+    const handshaker = new Handshaker(stream, this.local, address, "accept", outcome, upgrade)
     this.shaking.add(handshaker)
     handshaker.begin()
   }

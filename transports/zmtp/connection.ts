@@ -8,7 +8,7 @@ import type {
   Wire,
 } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
-import type { ByteReader, NetStream } from "../stream/net-stream.ts"
+import type { ByteReader, ByteStream } from "../stream/byte-stream.ts"
 import { commandFrame, errorFrame, parseCommand, parseError, parsePing, pingFrame } from "./command.ts"
 import { Decoder, type DecoderSink } from "./decoder.ts"
 import { zmtpWire } from "./frame.ts"
@@ -22,7 +22,7 @@ const MAX_PENDING_PONGS = 16 * 1024
 export class ZmtpConnection implements Connection, ByteReader, DecoderSink, HeartbeatTarget {
   readonly peer: PeerHello
   readonly wire: Wire = zmtpWire
-  private readonly stream: NetStream
+  private readonly stream: ByteStream
   private readonly options: LinkOptions
   /** Minor version that both speak: a 3.0 peer takes subscriptions as messages and knows no PING. */
   private readonly minor: 0 | 1
@@ -40,7 +40,7 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   private reason: Error | undefined
   private continuing = false
 
-  constructor(stream: NetStream, peer: PeerHello, minor: 0 | 1, options: LinkOptions, early: Buffer) {
+  constructor(stream: ByteStream, peer: PeerHello, minor: 0 | 1, options: LinkOptions, early: Buffer) {
     this.stream = stream
     this.peer = peer
     this.minor = minor

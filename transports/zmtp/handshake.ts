@@ -1,7 +1,9 @@
 import type { Handshake, Hello, PeerHello } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
-import type { ByteReader, NetStream } from "../stream/net-stream.ts"
-import { errorFrame, parseCommand, parseError } from "./command.ts"
+import type { ByteReader, ByteStream } from "../stream/byte-stream.ts"
+import type { NetStream } from "../stream/net-stream.ts"
+import type { Upgrade } from "../stream/upgrade.ts"
+import { commandFrame, errorFrame, parseCommand, parseError } from "./command.ts"
 import { ZmtpConnection } from "./connection.ts"
 import { COMMAND, LONG } from "./frame.ts"
 import { commonMinor, faultOf, GREETING_SIZE, greeting, mechanismOf } from "./greeting.ts"
@@ -9,6 +11,8 @@ import { type Mechanism, NullMechanism } from "./mechanism.ts"
 
 /** A handshake command may not be longer: nobody has proved who he is yet. */
 const MAX_COMMAND = 64 * 1024
+
+const EMPTY = Buffer.alloc(0)
 
 export interface HandshakeOutcome {
   connected(connection: ZmtpConnection): void
@@ -18,7 +22,7 @@ export interface HandshakeOutcome {
 /** Greeting and security handshake over one stream; ends in a connection or in an error, exactly once. */
 export class Handshaker implements ByteReader {
   readonly startedAt = performance.now()
-  private readonly stream: NetStream
+  private readonly stream: ByteStream
   private readonly local: Handshake
   private readonly address: string
   private readonly accepting: boolean
@@ -27,21 +31,26 @@ export class Handshaker implements ByteReader {
   private received: Buffer = Buffer.alloc(0)
   private minor: 0 | 1 = 1
   private greeted = false
+  private readonly upgrade: Upgrade | null
+  /** Who the peer is, while both agree on another way for the bytes. */
+  private upgrading: PeerHello | null = null
   private over = false
   private timer: NodeJS.Timeout | undefined
 
   constructor(
-    stream: NetStream,
+    stream: ByteStream,
     local: Handshake,
     address: string,
     side: "accept" | "dial",
     outcome: HandshakeOutcome,
+    upgrade: Upgrade | null = null,
   ) {
     this.stream = stream
     this.local = local
     this.address = address
     this.accepting = side === "accept"
     this.outcome = outcome
+    this.upgrade = upgrade
   }
 
   begin(): void {
@@ -113,7 +122,7 @@ export class Handshaker implements ByteReader {
     this.received = this.received.subarray(GREETING_SIZE)
     this.greeted = true
     const waits = this.accepting && this.local.adaptive
-    this.say(this.mechanism.begin(waits ? null : this.local.answer(null)))
+    this.say(this.mechanism.begin(waits ? null : this.hello(null)))
     return true
   }
 
@@ -156,20 +165,67 @@ export class Handshaker implements ByteReader {
         { address: this.address, fatal: true },
       )
     }
-    this.say(this.mechanism.receive(command.name, command.data, hello => this.local.answer(this.describe(hello))))
-    if (this.mechanism.peer !== null) this.finish(this.describe(this.mechanism.peer))
+    if (this.upgrading !== null) {
+      this.upgraded(this.upgrading, command.name, command.data)
+      return true
+    }
+    this.say(this.mechanism.receive(command.name, command.data, hello => this.hello(this.describe(hello))))
+    if (this.mechanism.peer !== null) this.introduced(this.describe(this.mechanism.peer))
     return true
+  }
+
+  private hello(peer: PeerHello | null): Hello {
+    const hello = this.local.answer(peer)
+    if (this.upgrade === null) return hello
+    const { property, version } = this.upgrade
+    return { ...hello, metadata: new Map([...hello.metadata, [property, version]]) }
   }
 
   private describe(hello: Hello): PeerHello {
     return { ...hello, address: this.address, mechanism: this.mechanism.name, userId: this.mechanism.userId }
   }
 
-  private finish(peer: PeerHello): void {
+  private introduced(peer: PeerHello): void {
     this.local.admit(peer)
+    const { upgrade } = this
+    if (upgrade === null || !upgrade.version.equals(peer.metadata.get(upgrade.property) ?? EMPTY)) {
+      this.finish(peer, this.stream, this.received)
+      return
+    }
+    if (this.accepting) {
+      this.upgrading = peer
+      return
+    }
+    const offer = upgrade.offer()
+    this.stream.write(commandFrame(upgrade.command, offer))
+    if (offer.length > 0) this.upgrading = peer
+    else this.finish(peer, this.stream, this.received)
+  }
+
+  /** The peer's offer, or its answer to ours. */
+  private upgraded(peer: PeerHello, name: string, body: Buffer): void {
+    const upgrade = this.upgrade as Upgrade
+    const socket = this.stream as NetStream
+    if (name !== upgrade.command) {
+      throw new HeddleError("ERR_ZMTP_UNEXPECTED_COMMAND", `The peer sent ${name} where ${upgrade.command} was due`, {
+        fatal: true,
+      })
+    }
+    let stream: ByteStream = socket
+    if (!this.accepting) stream = upgrade.settle(socket, body)
+    else if (body.length > 0) {
+      const taken = upgrade.accept(socket, body)
+      socket.write(commandFrame(upgrade.command, taken.answer))
+      stream = taken.stream
+    }
+    // What else came on the socket only woke us.
+    this.finish(peer, stream, stream === socket ? this.received : EMPTY)
+  }
+
+  private finish(peer: PeerHello, stream: ByteStream, early: Buffer): void {
     this.over = true
     clearTimeout(this.timer)
-    this.outcome.connected(new ZmtpConnection(this.stream, peer, this.minor, this.local.options, this.received))
+    this.outcome.connected(new ZmtpConnection(stream, peer, this.minor, this.local.options, early))
   }
 
   private say(commands: readonly Buffer[]): void {
@@ -180,6 +236,7 @@ export class Handshaker implements ByteReader {
     if (this.over) return
     this.over = true
     clearTimeout(this.timer)
+    if (this.upgrading !== null) this.upgrade?.cancel()
     // An ERROR tells the peer not to come back as it is; a fault that may pass is a plain close (zmtp.md 1.16).
     if (this.greeted && error.fatal && error.code !== "ERR_ZMTP_PEER_ERROR") {
       this.stream.write(errorFrame(error.message))

@@ -1,5 +1,5 @@
 import type { Message } from "../../core/contract.ts"
-import type { NetStream } from "../stream/net-stream.ts"
+import type { ByteStream } from "../stream/byte-stream.ts"
 import { BIG, borrow, giveBack, SMALL } from "./chunk-pool.ts"
 import { headerSize, MORE, writeHeader } from "./frame.ts"
 
@@ -30,7 +30,7 @@ export class Writer {
   dirty = false
   /** False = the operating system took everything so far. */
   stalled = false
-  private readonly stream: NetStream
+  private readonly stream: ByteStream
   private chunk: Buffer | null = null
   private start = 0
   private end = 0
@@ -44,7 +44,7 @@ export class Writer {
   /** Bytes of the last flush: who sent much will send much. */
   private lastFlush = 0
 
-  constructor(stream: NetStream) {
+  constructor(stream: ByteStream) {
     this.stream = stream
   }
 

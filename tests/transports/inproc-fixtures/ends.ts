@@ -23,6 +23,8 @@ export const OPTIONS: LinkOptions = {
   heartbeatTimeToLive: 0,
   backlog: 511,
   maxHandshakes: 1024,
+  sharedMemory: 1024 * 1024,
+  busyPoll: 0,
   ipv6: false,
   tcpKeepalive: -1,
   tcpKeepaliveIdle: -1,

@@ -1,7 +1,7 @@
 /** A worker that fills a ring with seeded messages and spins when it is full: no bell, the ring alone is tested. */
 import { workerData } from "node:worker_threads"
 import { payloadLength, writeMessage } from "../../../transports/inproc/records.ts"
-import { RingWriter } from "../../../transports/inproc/ring.ts"
+import { RingWriter } from "../../../transports/shm/ring.ts"
 import { generator, randomMessage } from "./ends.ts"
 
 const { memory, capacity, seed, count } = workerData as {

@@ -26,7 +26,7 @@ interface Given {
 
 const make = ({ minor = 1, options = {}, early = Buffer.alloc(0) }: Given = {}) => {
   const stream = new FakeStream()
-  const link = new ZmtpConnection(stream.asNetStream, PEER, minor, { ...LINK_OPTIONS, ...options }, early)
+  const link = new ZmtpConnection(stream, PEER, minor, { ...LINK_OPTIONS, ...options }, early)
   return { stream, link }
 }
 

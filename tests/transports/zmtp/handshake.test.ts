@@ -17,7 +17,7 @@ class Shaking {
   readonly handshaker: Handshaker
 
   constructor(ours: Handshake, side: "accept" | "dial" = "accept") {
-    this.handshaker = new Handshaker(this.stream.asNetStream, ours, "tcp://peer:1", side, {
+    this.handshaker = new Handshaker(this.stream, ours, "tcp://peer:1", side, {
       connected: connection => this.connections.push(connection),
       failed: error => this.errors.push(error),
     })

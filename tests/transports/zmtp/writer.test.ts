@@ -12,7 +12,7 @@ const tick = (): Promise<void> => new Promise(resolve => process.nextTick(resolv
 
 const open = (): { stream: FakeStream; writer: Writer } => {
   const stream = new FakeStream()
-  const writer = new Writer(stream.asNetStream)
+  const writer = new Writer(stream)
   stream.reader = { bytes: () => true, target: () => null, drained: () => writer.drained(), ended: () => {} }
   return { stream, writer }
 }

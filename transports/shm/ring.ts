@@ -44,7 +44,20 @@ export class RingWriter {
     return (this.tail - this.published) | 0
   }
 
-  /** Makes a record with room for `length` bytes; returns where its payload begins, -1 = no room. */
+  /** A record with `length` bytes has room now, or what the consumer says is wrong, which `claim` will find. */
+  hasRoom(length: number): boolean {
+    const size = align(length + RECORD_HEADER)
+    const toEnd = this.capacity - (this.tail & (this.capacity - 1))
+    const needed = size > toEnd ? size + toEnd : size
+    return ((this.tail - Atomics.load(this.header, HEAD)) | 0) + needed <= this.capacity
+  }
+
+  /** Does not want to be woken any more. */
+  forgetRoom(): void {
+    Atomics.store(this.header, ROOM_WANTED, 0)
+  }
+
+  /** Makes a record with room for `length` bytes; returns where its payload begins, -1 = no room. Throws EPROTO. */
   claim(length: number, type: number): number {
     const size = align(length + RECORD_HEADER)
     const { capacity, words } = this
@@ -55,6 +68,8 @@ export class RingWriter {
     if (((this.tail - this.head) | 0) + needed > capacity) {
       // SYNC POINT head: what the consumer has released it does not read any more (RingReader.release).
       this.head = Atomics.load(this.header, HEAD)
+      // Less than nothing, or more than was ever written: the consumer's word cannot be true.
+      if ((this.tail - this.head) >>> 0 > capacity) throw corrupt()
       if (((this.tail - this.head) | 0) + needed > capacity) return -1
     }
     if (padding > 0) {
@@ -133,7 +148,10 @@ export class RingReader {
   get nextLength(): number {
     const at = this.position
     const length = this.words[at >> 2]
-    if (length < RECORD_HEADER || align(length) > this.capacity - at) throw corrupt()
+    const { available } = this
+    if (available >>> 0 > this.capacity) throw corrupt()
+    // The length itself before it is padded: the largest numbers become negative by it.
+    if (length < RECORD_HEADER || length > this.capacity - at || align(length) > available) throw corrupt()
     return length
   }
 
@@ -162,6 +180,11 @@ export class RingReader {
     return Atomics.exchange(header, ROOM_WANTED, 0) === 1
   }
 
+  /** Does not want to be woken any more. */
+  wake(): void {
+    Atomics.store(this.header, DATA_WANTED, 0)
+  }
+
   /** Asks to be woken by the next `publish`. False = there is something to read already: do not sleep. */
   sleep(): boolean {
     // SYNC POINT sleep: see RingWriter.publish.
@@ -178,5 +201,8 @@ function reached(header: Int32Array, head: number, taken: number): boolean {
 
 /** What the ring says cannot be true. */
 export function corrupt(): HeddleError {
-  return new HeddleError("EPROTO", "The memory of an inproc connection was overwritten by something else")
+  return new HeddleError(
+    "EPROTO",
+    "The memory that two sides of a connection share does not hold what it should: something else wrote to it",
+  )
 }

@@ -35,6 +35,12 @@ export const DATA_WANTED = (2 * LINE) / 4
 export const ROOM_WANTED = DATA_WANTED + 1
 export const GOAL_HEAD = DATA_WANTED + 2
 export const GOAL_TAKEN = DATA_WANTED + 3
+/** Between processes, in the first ring: proves that this is the memory that was offered (bytes, from the ring's beginning). */
+export const NONCE_AT = RING_HEADER - 16
+export const NONCE_SIZE = 16
+
+/** Largest ring that a peer may have us share with it. */
+export const MAX_RING = 64 * 1024 * 1024
 
 export const RECORD_HEADER = 8
 export const PADDING = -1

@@ -1,0 +1,53 @@
+/** A UDP socket as this transport needs it. Node's dgram is behind it; a batched native one can be. */
+export interface DatagramPort {
+  /** Where it is bound. */
+  readonly host: string
+  readonly port: number
+  /** Nothing is delivered before it; what comes earlier is lost. */
+  start(reader: DatagramReader): void
+  /** Takes one datagram. False = taken, but stop until `drained`. Never throws, never calls the reader. */
+  send(bytes: Buffer, host: string, port: number): boolean
+  /** What was taken and is not with the operating system is lost. Idempotent. */
+  close(): void
+  /** Resolves when it was closed and the address is free. */
+  readonly closed: Promise<void>
+}
+
+/** None of these is called after `close`. */
+export interface DatagramReader {
+  datagram(bytes: Buffer, host: string, port: number): void
+  /** The operating system would not send a datagram that was taken. */
+  unsent(error: Error): void
+  /** `send` answered false; now everything is with the operating system. */
+  drained(): void
+  /** The socket is of no use any more. */
+  failed(error: Error): void
+}
+
+/** What the socket's options say. */
+export interface PortSettings {
+  readonly hops: number
+  readonly loopback: boolean
+  /** Bytes of the operating system's buffers; -1 = its default. */
+  readonly sendBuffer: number
+  readonly receiveBuffer: number
+  /** The byte "type of service", and the only interface to use: they need the native addon. */
+  readonly service: number
+  readonly device: string | null
+}
+
+export interface PortOptions extends PortSettings {
+  readonly family: 4 | 6
+  readonly host: string
+  /** 0 = any free one. */
+  readonly port: number
+  /** Others may be bound there, too: each gets what is sent to a group. */
+  readonly shared: boolean
+  /** Groups to join. */
+  readonly group: string | null
+  /** For the group, and for multicast that is sent: an IPv4 address, or `::%name`. Undefined = the routing table decides. */
+  readonly interface: string | undefined
+}
+
+/** Rejects with the system's error. */
+export type OpenPort = (options: PortOptions) => Promise<DatagramPort>

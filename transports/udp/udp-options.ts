@@ -1,0 +1,25 @@
+import type { Endpoint, LinkOptions } from "../../core/contract.ts"
+import { HeddleError } from "../../core/errors.ts"
+import { loadNative, nativeStatus } from "../native/native.ts"
+import type { PortSettings } from "./port.ts"
+
+/** What a socket's options say of its ports. Throws ENOTSUP for what needs the native addon where it is not there. */
+export function portSettings(options: LinkOptions, endpoint: Endpoint): PortSettings {
+  const { typeOfService: service = 0, interface: device = null } = options
+  const asked = [...(service > 0 ? ["typeOfService"] : []), ...(device === null ? [] : ["interface"])]
+  if (asked.length > 0 && loadNative() === null) {
+    throw new HeddleError(
+      "ENOTSUP",
+      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${nativeStatus().reason}; udp:// takes the interface of a group in the endpoint: udp://eth0;239.0.0.1:5555`,
+      { address: endpoint.href, fatal: true },
+    )
+  }
+  return {
+    hops: options.multicastHops ?? 1,
+    loopback: options.multicastLoopback ?? true,
+    sendBuffer: options.sendBufferSize ?? -1,
+    receiveBuffer: options.receiveBufferSize ?? -1,
+    service,
+    device,
+  }
+}
