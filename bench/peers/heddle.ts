@@ -10,11 +10,14 @@ export class HeddlePeer implements Peer {
 
   ways(scenario: string): readonly string[] | string {
     if (scenario.startsWith("kafka-")) return kafkaWays(scenario)
+    if (scenario === "api-closed") return ["request", "event", "request ipc"]
     if (scenario.startsWith("api-")) return ["request", "event"]
     if (isOwn(scenario)) return ["fabric"]
-    if (scenario.startsWith("fabric-")) return ["fabric", "sockets"]
+    if (scenario.startsWith("fabric-")) return ["fabric", "sockets", "fabric ipc"]
     if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]
     if (scenario === "inproc-lat") return ["one thread", "worker threads"]
+    if (scenario === "ipc-thr") return ["consume", "batches", "await", "plain socket"]
+    if (scenario === "ipc-lat") return ["", "busyPoll", "plain socket"]
     if (scenario.endsWith("-thr")) return ["consume", "batches", "await"]
     return [""]
   }

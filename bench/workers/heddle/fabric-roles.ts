@@ -8,8 +8,13 @@ import { joinAt, listenAt, TIMEOUT } from "./fabric.ts"
 
 const SUBJECT = "bench.messages"
 
+/** The scenario says where; one way is by what processes of one machine use by themselves. */
+function endpointOf(task: Arguments): string {
+  return task.text("way") === "fabric-ipc" ? "ipc://*" : task.text("endpoint")
+}
+
 export async function fabricSend(task: Arguments, parent: Parent): Promise<void> {
-  const fabric = await listenAt(task.text("endpoint"))
+  const fabric = await listenAt(endpointOf(task))
   const control = await ControlListener.listen(task.text("control"))
   parent.ready(fabric.endpoints[0])
   const publish = (message: Buffer) => {
@@ -31,7 +36,7 @@ export async function fabricReceive(task: Arguments, parent: Parent): Promise<vo
 }
 
 export async function fabricReplies(task: Arguments, parent: Parent): Promise<void> {
-  const fabric = await listenAt(task.text("endpoint"))
+  const fabric = await listenAt(endpointOf(task))
   fabric.serve(SUBJECT, message => message.data)
   parent.ready(fabric.endpoints[0])
   await parent.gone

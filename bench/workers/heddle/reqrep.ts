@@ -2,6 +2,7 @@ import { Reply, Request } from "heddle"
 import type { Arguments } from "../../task.ts"
 import { timeTrips } from "../meters.ts"
 import type { Parent } from "../parent.ts"
+import { linkOptions } from "./link-options.ts"
 import { startThread } from "./thread.ts"
 
 async function answer(reply: Reply): Promise<void> {
@@ -26,14 +27,14 @@ export function answerAt(endpoint: string): Promise<void> {
 }
 
 export async function replies(task: Arguments, parent: Parent): Promise<void> {
-  const reply = new Reply()
+  const reply = new Reply(linkOptions(task))
   await reply.bind(task.text("endpoint"))
   parent.ready(reply.lastEndpoint)
   await answer(reply)
 }
 
 export async function requests(task: Arguments, parent: Parent): Promise<void> {
-  const request = new Request()
+  const request = new Request(linkOptions(task))
   request.connect(task.text("endpoint"))
   await ask(request, task, parent)
 }

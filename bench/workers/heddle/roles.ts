@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { root } from "../../paths.ts"
 import type { Arguments } from "../../task.ts"
 import { apiRoles } from "../api/roles.ts"
+import type { Technology } from "../api/technology.ts"
 import type { Parent, Roles } from "../parent.ts"
 import { fabricReceive, fabricReplies, fabricRequests, fabricSend } from "./fabric-roles.ts"
 import { idle } from "./idle.ts"
@@ -11,7 +12,7 @@ import { kafkaRoles } from "./kafka/roles.ts"
 import { mesh, meshNewcomer } from "./mesh.ts"
 import { fanReceive, fanSend, subjectsReceive, subjectsSend } from "./pubsub.ts"
 import { replies, requestInside, requests } from "./reqrep.ts"
-import { event, request } from "./stock.ts"
+import { event, request, requestIpc } from "./stock.ts"
 import { streamInside, streamReceive, streamSend } from "./stream.ts"
 
 async function hello(_task: Arguments, parent: Parent): Promise<void> {
@@ -23,7 +24,13 @@ type Play = (task: Arguments, parent: Parent) => Promise<void>
 
 /** The same role with a fabric or with sockets, as the way of the task says. */
 function either(fabric: Play, sockets: Play): Play {
-  return (task, parent) => (task.text("way") === "fabric" ? fabric : sockets)(task, parent)
+  return (task, parent) => (task.text("way").startsWith("fabric") ? fabric : sockets)(task, parent)
+}
+
+function technologyOf(task: Arguments): Technology {
+  const way = task.text("way")
+  if (way === "event") return event
+  return way === "request-ipc" ? requestIpc : request
 }
 
 export const roles: Roles = {
@@ -44,5 +51,5 @@ export const roles: Roles = {
   "interests-send": interestsSend,
   "interests-receive": interestsReceive,
   ...kafkaRoles,
-  ...apiRoles(task => (task.text("way") === "event" ? event : request)),
+  ...apiRoles(technologyOf),
 }

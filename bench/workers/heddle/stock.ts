@@ -6,21 +6,28 @@ import { joinAt, listenAt, TIMEOUT } from "./fabric.ts"
 const ANY_PORT = "tcp://127.0.0.1:0"
 
 /** `serve` and `request`, msgpack. */
-export const request: Technology = {
-  async serve() {
-    const fabric = await listenAt(ANY_PORT)
-    fabric.serve("stock.check", ({ data }) => check(data as StockRequest))
-    return fabric.endpoints[0]
-  },
+export const request = requestAt(ANY_PORT)
 
-  async dial(address) {
-    const fabric = await joinAt(address)
-    await fabric.ready({ subject: "stock.check", servers: 1 })
-    return {
-      check: async request => (await fabric.request("stock.check", request, { timeout: TIMEOUT })).data as StockReply,
-      close: () => fabric.close(),
-    }
-  },
+/** The same between processes of one machine that find each other by themselves: in shared memory, where it can be. */
+export const requestIpc = requestAt("ipc://*")
+
+function requestAt(endpoint: string): Technology {
+  return {
+    async serve() {
+      const fabric = await listenAt(endpoint)
+      fabric.serve("stock.check", ({ data }) => check(data as StockRequest))
+      return fabric.endpoints[0]
+    },
+
+    async dial(address) {
+      const fabric = await joinAt(address)
+      await fabric.ready({ subject: "stock.check", servers: 1 })
+      return {
+        check: async request => (await fabric.request("stock.check", request, { timeout: TIMEOUT })).data as StockReply,
+        close: () => fabric.close(),
+      }
+    },
+  }
 }
 
 /** One event that asks and one that answers, told apart by a number; msgpack. */

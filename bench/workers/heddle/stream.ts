@@ -2,6 +2,7 @@ import { Pull, Push } from "heddle"
 import type { Arguments } from "../../task.ts"
 import { StreamMeter } from "../meters.ts"
 import type { Parent } from "../parent.ts"
+import { linkOptions } from "./link-options.ts"
 import { startThread } from "./thread.ts"
 
 /** The fast way: no promise but where there is no room. */
@@ -16,7 +17,7 @@ async function sendAwaited(push: Push, payload: Buffer, total: number): Promise<
 
 /** All that a stream sends, in the way that the task names. */
 export async function sendStream(task: Arguments, endpoint: string): Promise<Push> {
-  const push = new Push({ sendHighWaterMark: task.number("hwm") })
+  const push = new Push({ sendHighWaterMark: task.number("hwm"), ...linkOptions(task) })
   push.connect(endpoint)
   const payload = Buffer.alloc(task.number("size"), "x")
   const total = task.number("warm") + task.number("count")
@@ -50,7 +51,7 @@ export async function streamSend(task: Arguments, parent: Parent): Promise<void>
 }
 
 export async function streamReceive(task: Arguments, parent: Parent): Promise<void> {
-  const pull = new Pull({ receiveHighWaterMark: task.number("hwm") })
+  const pull = new Pull({ receiveHighWaterMark: task.number("hwm"), ...linkOptions(task) })
   await pull.bind(task.text("endpoint"))
   parent.ready(pull.lastEndpoint)
   parent.result((await receiveStream(pull, task)).result)
