@@ -29,6 +29,8 @@ export class RawPeer {
 
   constructor(socket: net.Socket) {
     this.socket = socket
+    // One that a test forgets, half open, must not keep the runner from ending.
+    socket.unref()
     socket.setNoDelay(true)
     socket.on("data", (data: Buffer) => {
       this.pending.push(data)
