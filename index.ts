@@ -35,6 +35,7 @@ import { Respondent as RespondentSocket } from "./patterns/survey/respondent.ts"
 import { Surveyor as SurveyorSocket } from "./patterns/survey/surveyor.ts"
 import { InprocTransport } from "./transports/inproc/transport.ts"
 import { IpcTransport } from "./transports/ipc.ts"
+import { loadNative } from "./transports/native/native.ts"
 import { TcpTransport } from "./transports/tcp.ts"
 import { UdpTransport } from "./transports/udp/transport.ts"
 
@@ -121,6 +122,10 @@ export const capability = {
   norm: false,
   pgm: false,
   tipc: false,
+  /** The native addon is there: shared memory for `ipc://`, options of sockets that Node has no call for. */
+  get native(): boolean {
+    return loadNative() !== null
+  },
 } as const
 
 /** A family of sockets with inproc names of its own and common limits. Most programs need none but `context`. */
