@@ -15,6 +15,7 @@ import { HttpControl } from "./control/http.ts"
 import { ControlSubjects } from "./control/subjects.ts"
 import type { ClusterView, KafkaDriver } from "./driver.ts"
 import { messageOf } from "./failure.ts"
+import { fabricIdOf } from "./mapping/fabric-id.ts"
 import { checkLoops } from "./mapping/loops.ts"
 import { BridgeMetrics } from "./metrics/bridge-metrics.ts"
 import { Replays } from "./replay/replays.ts"
@@ -98,8 +99,10 @@ export class Bridge {
     this.driver = driver
     this.options = options
     this.ownFabric = options.fabric === undefined
+    const fabricId = fabricIdOf(config.fabric, fabric.fabric)
     this.host = {
       fabric,
+      fabricId,
       config,
       driver,
       codecs: options.codecs ?? [],
@@ -109,7 +112,8 @@ export class Bridge {
       log: (level, text) => this.events.emit({ type: "log", level, text }),
     }
     this.subjects = new ControlSubjects(this)
-    this.replays = new Replays({ fabric, bridge: config.name, maxHops: config.hopsMax, metrics: this.metrics })
+    const { name: bridge, hopsMax: maxHops } = config
+    this.replays = new Replays({ fabric, fabricId, bridge, maxHops, metrics: this.metrics })
     const gaps = this.metrics.gaps.with({})
     this.gap = ({ missing }) => gaps.add(missing ?? 1)
     // Whoever listens to a fabric of the user's takes its events from him, perhaps.

@@ -5,7 +5,11 @@
  * Offsets and timestamps are numbers: both stay below 2^53 for some hundred thousand years of a partition's life.
  */
 
+import type { KafkaError } from "./errors.ts"
 import type { SharedHeaders } from "./shared-headers.ts"
+
+/** Whether records of open and aborted transactions are left out. */
+export type Isolation = "read_committed" | "read_uncommitted"
 
 /** Order and duplicates are kept. */
 export type KafkaHeader = readonly [name: string, value: Buffer]
@@ -28,6 +32,8 @@ export interface KafkaRecord {
 
 export interface StoredRecord extends KafkaRecord {
   readonly offset: number
+  /** Of consumers only: it cannot be handed on (poison), and may stand for all records up to `last`, without key, value and headers. */
+  readonly unreadable?: { readonly error: KafkaError; readonly last: number }
 }
 
 export interface ClusterView {
@@ -68,6 +74,24 @@ export interface StoredAt {
   readonly offset: number
 }
 
+/** Records that are written down for Kafka when they are added: a batch of small ones costs no object for each while it is on its way. */
+export interface Packing {
+  /** Records added. */
+  readonly length: number
+  /** Not once it is being sent. What the record has as bytes may be used again at once. */
+  add(record: KafkaRecord): void
+  /**
+   * As `produce` of these records, or `transact` for a transactional producer; again, after an error that is retriable: as the same records
+   * sent again. One call at a time, of any kind, of the producer that made it.
+   */
+  send(): Promise<Places>
+}
+
+/** By the number of the record, in the order in which they were added. */
+export interface Places {
+  at(index: number): StoredAt | null | undefined
+}
+
 export interface Producer {
   /**
    * Stores records; those of one partition in the order given. One call at a time. Resolves with the place of each record, in the
@@ -81,6 +105,8 @@ export interface Producer {
    * The producer is of no further use then: close it and make another of the same id, which fences and aborts what is left.
    */
   transact(records: readonly KafkaRecord[]): Promise<StoredAt[]>
+  /** An empty list for the next call. Where a producer has none, records are kept for `produce` and `transact`. */
+  pack?(): Packing
   close(): Promise<void>
 }
 
@@ -89,25 +115,49 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** Where a partition begins that a consumer has gained. */
+export interface Beginning extends TopicPartition {
+  readonly offset: number
+  /** False: nothing was, and `start` decided. */
+  readonly committed: boolean
+}
+
+/** What does not fit is poison: a record that a consumer marks `unreadable`, or an error of `read`. */
+export interface ReadLimits {
+  /** Memory that one batch may become when it is unpacked: decompressed bytes, records, headers. Default 64 MiB. */
+  readonly batchBytes?: number
+  /** The same for all batches that come at once; those beyond come with the next fetch. Default: as `batchBytes`. */
+  readonly togetherBytes?: number
+  /** Bytes of one record: key, value and headers. Default: as many as the batch. */
+  readonly recordBytes?: number
+}
+
 export interface ConsumerOptions {
   readonly group: string
   readonly topics: readonly string[]
   /** "consumer" = KIP-848, "classic" = cooperative-sticky. Default: "consumer" where the broker has it. */
   readonly protocol?: "consumer" | "classic"
-  readonly isolation?: "read_committed" | "read_uncommitted"
+  readonly isolation?: Isolation
   /** Where to begin without a committed offset. Default "latest". */
   readonly start?: "earliest" | "latest"
+  /** Bounds of what is fetched, so that a small batch cannot become a large one here. */
+  readonly limits?: ReadLimits
   /** Milliseconds a broker may wait for data. Default 500. */
   readonly maxWait?: number
   /** Bytes that one fetch may bring. Default 4 MiB. */
   readonly maxBytes?: number
   readonly sessionTimeout?: number
-  /** Called with partitions gained, before records of them come. */
-  readonly assigned?: (partitions: readonly TopicPartition[]) => void
+  /** Called with partitions gained, before records of them come: where each begins, and whether the group has committed that. */
+  readonly assigned?: (partitions: readonly Beginning[]) => void
   /** Called before partitions are given up: commits made until it resolves still count. */
   readonly revoked?: (partitions: readonly TopicPartition[]) => Promise<void>
-  /** Lost without a chance to commit (session expired, fenced). */
-  readonly lost?: (partitions: readonly TopicPartition[]) => void
+  /**
+   * Lost without a chance to commit. `silent`: the group did not answer for a whole session, in which this process was awake (Kafka is
+   * away); otherwise others may have them already.
+   */
+  readonly lost?: (partitions: readonly TopicPartition[], silent?: boolean) => void
+  /** Called after each attempt to be heard by the group: null = it has answered. */
+  readonly heard?: (error: unknown) => void
 }
 
 export interface Batch extends TopicPartition {
@@ -128,9 +178,10 @@ export interface ReadOptions {
   readonly from: number
   /** Exclusive; default: the end at the time of the call. */
   readonly until?: number
-  readonly isolation?: "read_committed" | "read_uncommitted"
+  readonly isolation?: Isolation
   readonly signal?: AbortSignal
   readonly maxBytes?: number
+  readonly limits?: ReadLimits
 }
 
 export interface KafkaDriver {
@@ -143,8 +194,11 @@ export interface KafkaDriver {
   /** Partitions in all, after the call. */
   growTopic(topic: string, partitions: number): Promise<void>
   deleteTopics(topics: readonly string[]): Promise<void>
-  /** One offset a partition: the first, the one behind the last, or the first at or after a time (ms; the end when there is none). */
-  offsets(topic: string, at: "earliest" | "latest" | number): Promise<Map<number, number>>
+  /**
+   * One offset a partition: the first, the one behind the last, or the first at or after a time (ms; the end when there is none). The end
+   * for "read_committed" is where the oldest open transaction began: a reader gets so far. Default "read_uncommitted": of all that is there.
+   */
+  offsets(topic: string, at: "earliest" | "latest" | number, isolation?: Isolation): Promise<Map<number, number>>
   producer(options?: ProducerOptions): Promise<Producer>
   consumer(options: ConsumerOptions): Promise<Consumer>
   /** Reads a range of one partition without a group. Control records and, in read_committed, aborted ones are left out. */

@@ -36,6 +36,9 @@ const RETRY_MAX = 1_000
  */
 const ATTEMPT = 10_000
 
+/** Milliseconds that messages which only have to be spooled wait behind those that wait for Kafka, which mostly answers sooner. */
+const HELD_UP = 100
+
 /** Errors of one attempt after which another may succeed, through this instance or another. */
 const AGAIN: ReadonlySet<string> = new Set([
   "ERR_NO_RESPONDERS",
@@ -58,6 +61,9 @@ export class DurableChannel {
   private next = 1
   private most = MAX_MESSAGES
   private running = false
+  /** Some wait for Kafka for longer than `HELD_UP`. */
+  private heldUp = false
+  private passing = false
 
   constructor(host: ChannelHost, subject: string, shard: number) {
     this.host = host
@@ -73,6 +79,7 @@ export class DurableChannel {
     const { id, subject, timestamp, headers, value } = message.message
     message.message = { number: this.next++, id, subject, timestamp, headers, value }
     this.messages.push(message)
+    if (this.heldUp) queueMicrotask(() => void this.pass())
     if (this.running) return
     this.running = true
     // All that is published in this turn goes together.
@@ -95,12 +102,46 @@ export class DurableChannel {
     this.running = false
   }
 
-  private batch(): DurableMessage[] {
-    const [first] = this.messages
+  /**
+   * While some wait for Kafka, which may be away, those behind them that need the disk only go with them in a request for the disk: in their order,
+   * whatever became of the first request. What the owner has already it takes once.
+   */
+  private async pass(): Promise<void> {
+    if (this.passing) return
+    this.passing = true
+    while (this.heldUp) {
+      const open = this.messages.filter(one => !one.over)
+      const last = open.findLastIndex(one => one.ack === "spooled")
+      const batch = this.fitting(open.slice(0, last + 1))
+      if (!batch.some(one => one.ack === "spooled")) break
+      if (!(await this.passed(batch))) await this.backoff.wait()
+    }
+    this.passing = false
+  }
+
+  /** False: not all were taken. */
+  private async passed(batch: readonly DurableMessage[]): Promise<boolean> {
+    try {
+      const outcomes = await this.ask(batch, "spooled")
+      for (let i = 0; i < batch.length; i++) {
+        const [one, outcome] = [batch[i], outcomes[i]]
+        // Of the others, and of what is refused, the request before tells.
+        if (!outcome.stored) return false
+        if (one.ack !== "spooled" || one.over) continue
+        one.succeed(this.idOf(one.message), outcome.duplicate, outcome.place)
+        this.host.finished(one)
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** As many of the first as fit into one request. */
+  private fitting(messages: readonly DurableMessage[]): DurableMessage[] {
     const batch: DurableMessage[] = []
-    for (let bytes = 0; batch.length < this.messages.length && batch.length < this.most; ) {
-      const one = this.messages[batch.length]
-      if (one.ack !== first.ack) break
+    for (let bytes = 0; batch.length < messages.length && batch.length < this.most; ) {
+      const one = messages[batch.length]
       bytes += sizeOf(one.message)
       if (bytes > REQUEST_BYTES && batch.length > 0) break
       batch.push(one)
@@ -108,22 +149,40 @@ export class DurableChannel {
     return batch
   }
 
+  private batch(): DurableMessage[] {
+    const { messages } = this
+    const end = messages.findIndex(one => one.ack !== messages[0].ack)
+    return this.fitting(end < 0 ? messages : messages.slice(0, end))
+  }
+
   /** Milliseconds to wait before the next; 0 = as the back-off says, -1 = none. */
   private async attempt(batch: readonly DurableMessage[]): Promise<number> {
+    const [{ ack }] = batch
+    const hold = (): void => {
+      this.heldUp = true
+      void this.pass()
+    }
+    const timer = ack === "stored" ? setTimeout(hold, HELD_UP).unref() : undefined
+    try {
+      return this.answer(batch, await this.ask(batch, ack))
+    } catch (error) {
+      return this.failed(batch, error)
+    } finally {
+      clearTimeout(timer)
+      this.heldUp = false
+    }
+  }
+
+  private async ask(batch: readonly DurableMessage[], ack: Ack): Promise<StoreOutcome[]> {
     const { fabric, publisher, epoch } = this.host
     const messages = batch.map(one => one.message)
-    const ack: Ack = batch[0].ack
     const request = encodeRequest({ ack, publisher, epoch, floor: messages[0].number, messages })
     const now = performance.now()
     const longest = batch.reduce((most, one) => Math.max(most, one.deadline - now), 1)
     for (const one of batch) one.sent = true
-    try {
-      const timeout = Math.max(1, Math.ceil(Math.min(longest, ATTEMPT)))
-      const reply = await fabric.request(this.subject, request, { codec: "bytes", timeout })
-      return this.answer(batch, decodeReply(reply.bytes, batch.length))
-    } catch (error) {
-      return this.failed(batch, messages, error)
-    }
+    const timeout = Math.max(1, Math.ceil(Math.min(longest, ATTEMPT)))
+    const reply = await fabric.request(this.subject, request, { codec: "bytes", timeout })
+    return decodeReply(reply.bytes, batch.length)
   }
 
   private answer(batch: readonly DurableMessage[], outcomes: readonly StoreOutcome[]): number {
@@ -146,11 +205,11 @@ export class DurableChannel {
     return wait
   }
 
-  private failed(batch: readonly DurableMessage[], messages: readonly StoreMessage[], error: unknown): number {
+  private failed(batch: readonly DurableMessage[], error: unknown): number {
     const code = (error as { code?: string }).code ?? ""
     if (AGAIN.has(code)) return 0
     if (code === "EMSGSIZE" && batch.length > 1) {
-      this.most = Math.ceil(messages.length / 2)
+      this.most = Math.ceil(batch.length / 2)
       return -1
     }
     for (const one of batch) {

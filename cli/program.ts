@@ -31,7 +31,15 @@ Exit codes: 0 done; 1 something failed; 2 the command line is wrong.
 HEDDLE_DEBUG=1 prints errors with their stack.`,
     )
   for (const add of COMMANDS) add(program)
+  for (const command of program.commands) answerVersion(command)
   return program
+}
+
+/** Positional options are of their command alone: each is asked for the version by itself. Not in its help, where --help is enough. */
+function answerVersion(command: Command): void {
+  command.version(version)
+  for (const option of command.options) if (option.attributeName() === "version") option.hidden = true
+  for (const one of command.commands) answerVersion(one)
 }
 
 /** Asked for help or version is no error; everything else that commander refuses is. */

@@ -1,3 +1,4 @@
+import net from "node:net"
 import type { KafkaProperties } from "../driver.ts"
 import { BRIDGE_KEYS, FABRIC_KEYS, HTTP_KEYS, SPOOL_KEYS } from "./bridge-keys.ts"
 import type { Registries } from "./classes.ts"
@@ -132,7 +133,14 @@ function controlOf(top: Section): BridgeConfig["control"] {
   const section = new Section(given, "control.http", top.context)
   const http = section.settings(HTTP_KEYS)
   section.finish()
+  if (http.host !== null && http.token === null && !isLoopback(http.host))
+    section.complain("host", "can be reached by other machines, and whoever reaches it may do everything: set token")
   return Object.freeze({ http })
+}
+
+/** Names are not looked up: what they stand for may change. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (net.isIPv4(host) && host.startsWith("127."))
 }
 
 const CONNECTOR_KEYS = [BRIDGE_KEYS[0]] as const

@@ -16,13 +16,13 @@ export const BRIDGE_KEYS = [
     default: 8,
     min: 1,
     max: 64,
-    doc: "Bridges that a record may pass; one that passed more is dropped and counted (MAP-4).",
+    doc: "Connectors that a record may pass; one that passed more is dropped and counted (MAP-4).",
   },
   {
     name: "allow.cycle",
     type: "boolean",
     default: false,
-    doc: "Accepts a configuration whose sinks and sources feed each other. Records still stop at the bridge that they came from, as long as nobody takes the header `hd.hops` away.",
+    doc: "Accepts a configuration whose sinks and sources feed each other. Records still stop at the connector, and at the subject, that they came from, as long as nobody takes the headers `hd.hops` and `hd.subject` away.",
   },
 ] as const satisfies readonly ConfigKey[]
 
@@ -38,7 +38,7 @@ export const FABRIC_KEYS = [
   {
     name: "id",
     type: "string",
-    doc: "Which fabric this is among all that bridges connect; part of what `hd.hops` says. Default: its name. Two fabrics of the same name need two ids.",
+    doc: "Which fabric this is among all that bridges connect: what came from it and was in another since does not come back (`hd.hops`, MAP-4). Default: its name. Two fabrics of the same name need two ids.",
     check: check.name,
   },
   {
@@ -131,13 +131,13 @@ export const SPOOL_KEYS = [
     name: "retain.bytes",
     type: "bytes",
     default: 0,
-    doc: "Records kept for replay after Kafka has them, by size. 0 = freed as soon as Kafka has them, unless `retain.age` keeps them. Without Kafka the log is the store: then 0 means up to `max.bytes`.",
+    doc: "Records kept by size. Without Kafka the log is the store: then 0 means up to `max.bytes`. With Kafka: kept after Kafka has them, for nothing but to know retries of `durablePublish` after a restart (replays read Kafka); 0 = freed, unless `retain.age` keeps them.",
   },
   {
     name: "retain.age",
     type: "duration",
     default: 0,
-    doc: "Records kept for replay after Kafka has them, by age. 0 = no limit by age where `retain.bytes` keeps any.",
+    doc: "The same by age. 0 = no limit by age where `retain.bytes` keeps any.",
   },
 ] as const satisfies readonly ConfigKey[]
 
@@ -147,8 +147,14 @@ export const HTTP_KEYS = [
     name: "host",
     type: "string",
     default: "127.0.0.1",
-    doc: "Address to listen on. There is no authentication: keep it where you trust everybody.",
+    doc: "Address to listen on. One that others can reach (not `127.0.0.0/8`, `::1`, `localhost`) needs a `token`.",
     check: check.notEmpty,
+  },
+  {
+    name: "token",
+    type: "password",
+    doc: "What requests must bring: `Authorization: Bearer TOKEN`, also to `/health` and `/metrics`. 16 characters at least (letters, digits, `._~+/-`); `${env:X}` keeps it out of the file. Without it everybody on this machine may do everything. It goes over the wire as it is: put TLS before it.",
+    check: check.bearer,
   },
   {
     name: "port",

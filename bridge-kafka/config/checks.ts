@@ -62,6 +62,13 @@ export function fsync(value: Value): string | null {
     : 'must be always, never, or interval:N with N milliseconds ("interval:5ms")'
 }
 
+/** A token68 (RFC 6750, 2.1), long enough not to be guessed. The text is not repeated. */
+export function bearer(value: Value): string | null {
+  return /^[A-Za-z0-9._~+/-]{16,512}=*$/.test(String(value))
+    ? null
+    : "must be 16 to 512 letters, digits and . _ ~ + / -, with = at the end only"
+}
+
 export function acks(value: Value): string | null {
   return ["all", "-1", "0", "1"].includes(String(value)) ? null : "must be all, 1 or 0"
 }

@@ -147,6 +147,14 @@ export const SINK_KEYS = [
     doc: "Age at which such messages are given up. Longer than the group takes to find out that an instance has died (45 s).",
   },
   {
+    name: "session.timeout.ms",
+    type: "duration",
+    default: 45_000,
+    min: 500,
+    max: 1_800_000,
+    doc: "Silence of the shards' group after which this instance is no longer its member: its shards are orphaned, that is taken into the spool and not sent, until the group answers (SINK-8). Not below the broker's `group.consumer.session.timeout.ms` (45 s). Not used with `coordination: none`.",
+  },
+  {
     name: "header.converter",
     type: "class",
     default: "passthrough",

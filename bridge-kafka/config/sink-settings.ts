@@ -2,10 +2,11 @@ import type { ProducerOptions } from "../driver.ts"
 import type { SinkSettings } from "../sink/settings.ts"
 import type { BridgeConfig, FabricToKafka } from "./bridge-config.ts"
 
-/** What the sink is told of its part of the file. */
-export function sinkSettings(config: BridgeConfig, connector: FabricToKafka): SinkSettings {
+/** What the sink is told of its part of the file. `fabricId`: of the fabric that was joined. */
+export function sinkSettings(config: BridgeConfig, connector: FabricToKafka, fabricId: string): SinkSettings {
   const { producer, topicPrefix } = connector
   return {
+    fabricId,
     bridge: config.name,
     connector: connector.name,
     subjects: connector.subjects,
@@ -37,6 +38,7 @@ export function sinkSettings(config: BridgeConfig, connector: FabricToKafka): Si
     maxWaiting: connector.maxWaiting,
     standbyBytes: connector.standbyBytes,
     standbyMs: connector.standbyMs,
+    sessionMs: connector.sessionTimeoutMs,
   }
 }
 

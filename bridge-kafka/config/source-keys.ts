@@ -152,6 +152,22 @@ export const CONSUMER_KEYS = [
     doc: "How long a broker waits for records.",
   },
   { name: "fetch.max.bytes", type: "bytes", default: "4MiB", min: 1024, max: 2 ** 30, doc: "Bytes of one fetch." },
+  {
+    name: "fetch.max.unpacked.bytes",
+    type: "bytes",
+    default: "64MiB",
+    min: 64 * 1024,
+    max: 2 ** 32,
+    doc: "Memory that one batch may take when it is unpacked (decompressed bytes, and some 200 for each record, 150 for each header), so that a small batch cannot fill the memory. A batch beyond it cannot pass, whole (`errors.tolerance`).",
+  },
+  {
+    name: "fetch.max.record.bytes",
+    type: "bytes",
+    default: "32MiB",
+    min: 1024,
+    max: 2 ** 31 - 1,
+    doc: "Bytes of one record (key, value, headers); a fabric takes 16 MiB of payload by default. One beyond it cannot pass (`errors.tolerance`).",
+  },
 ] as const satisfies readonly ConfigKey[]
 
 export const CONSUMER_REFUSED: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import type { SinkInfo } from "../sink/info.ts"
 
 /**
  * - `starting`: not at work yet; of a sink that shares shards also: it owns none, and takes nothing
- * - `degraded`: something that time mends is tried again; records wait
+ * - `degraded`: something that time mends is tried again; records wait. Of a sink also: shards are orphaned
  * - `failed`: a person has to change something, or to restart it
  */
 export type ConnectorState = "stopped" | "starting" | "running" | "degraded" | "paused" | "failed"
@@ -32,7 +32,7 @@ export interface ConnectorStatus {
 export interface TaskStatus {
   /** Shard, or topic/partition. */
   readonly id: string
-  readonly state: "running" | "taking" | "paused" | "failed"
+  readonly state: "running" | "taking" | "orphaned" | "paused" | "failed"
   readonly trouble: string | null
   /** Of a source: the next offset to be committed, and the one committed last; -1 = not known. */
   readonly position?: number
@@ -60,6 +60,8 @@ export interface Connector {
 /** What connectors get of the bridge. */
 export interface ConnectorHost {
   readonly fabric: Fabric
+  /** Of the fabric in hd.hops (MAP-4). */
+  readonly fabricId: string
   readonly config: BridgeConfig
   /** Null: there is no Kafka. */
   readonly driver: KafkaDriver | null

@@ -1,9 +1,13 @@
 import { matches } from "../../core/subject.ts"
+import type { FabricMessage } from "../../patterns/fabric/message.ts"
 import type { FabricToKafka } from "../config/bridge-config.ts"
 import { messageOf } from "../failure.ts"
+import { HOPS } from "../mapping/headers.ts"
+import { Hops } from "../mapping/hops.ts"
 import type { BridgeMetrics } from "../metrics/bridge-metrics.ts"
 import { readSpool } from "../metrics/sink-metrics.ts"
 import type { RecordStore } from "../replay/record-store.ts"
+import { RecordedHeaders } from "../replay/recorded-headers.ts"
 import { SpoolStore } from "../replay/spool-store.ts"
 import { type SinkCounters, sinkCounters } from "../sink/counters.ts"
 import type { SinkInfo } from "../sink/info.ts"
@@ -12,12 +16,12 @@ import { Ledger, sourceKey } from "../sink/ledger.ts"
 import { storeSubject } from "../sink/settings.ts"
 import { Shard } from "../sink/shard.ts"
 import { ShardFinder } from "../sink/shard-finder.ts"
-import { SpoolJournal } from "../sink/spool-journal.ts"
 import { StoreService } from "../sink/store-service.ts"
 import type { SpoolReader } from "../spool/reader.ts"
 import type { SpoolRecord } from "../spool/record-format.ts"
 import type { Spool } from "../spool/spool.ts"
 import type { Connector, ConnectorHost, ConnectorState, ConnectorStatus } from "./connector.ts"
+import { OnceJournal } from "./once-journal.ts"
 import { openSpool } from "./spools.ts"
 
 /**
@@ -35,6 +39,8 @@ export class RecordConnector implements Connector {
   private state: ConnectorState = "stopped"
   private failure: string | null = null
   private counters: SinkCounters = sinkCounters()
+  /** Messages that had been here before: a replay that was published anew, for one (MAP-4). */
+  private loops = 0
 
   constructor(host: ConnectorHost, config: FabricToKafka) {
     this.host = host
@@ -102,6 +108,7 @@ export class RecordConnector implements Connector {
         ...counters,
         stored: parts === null ? 0 : parts.spool.durable - parts.before,
         missed: parts?.intake?.dropped ?? 0,
+        loops: this.loops,
       },
     }
   }
@@ -110,6 +117,8 @@ export class RecordConnector implements Connector {
     const { host, config } = this
     this.counters = sinkCounters()
     readRecorder(host.metrics, config.name, this.counters, spool)
+    host.metrics.loops.with({ connector: config.name }).read = () => this.loops
+    const headers = new RecordedHeaders(this.hop, spool.id, host.config.hopsMax)
     const shards = Array.from({ length: config.shards }, (_, number) => {
       const shard = new Shard(number)
       shard.ledger = new Ledger(config.dedupPublishers, config.dedupIds)
@@ -121,9 +130,9 @@ export class RecordConnector implements Connector {
     const parts: Parts = {
       spool,
       before,
-      store: new SpoolStore(spool),
+      store: new SpoolStore(spool, record => headers.of(record)),
       shards,
-      journal: new SpoolJournal(spool),
+      journal: new OnceJournal(spool, config.dedupIds),
       reader,
       services: [],
       intake: null,
@@ -144,7 +153,13 @@ export class RecordConnector implements Connector {
     const { host, config, counters, finder } = this
     const { journal, shards } = parts
     const taken = new Uint8Array(config.shards).fill(1)
-    const intake = new Intake({ journal, counters, finder, taken, standby: null })
+    const hops = new Hops(this.hop, host.config.hopsMax)
+    const refuses = ({ headers }: FabricMessage): boolean => {
+      const refused = headers.size > 0 && hops.add(headers.get(HOPS)) === null
+      if (refused) this.loops++
+      return refused
+    }
+    const intake = new Intake({ journal, counters, finder, taken, standby: null, refuses })
     parts.intake = intake
     const service = {
       journal,
@@ -182,12 +197,17 @@ export class RecordConnector implements Connector {
     }
   }
 
-  private remember({ shards }: Parts, records: readonly SpoolRecord[]): void {
+  private get hop(): { fabric: string; bridge: string; connector: string } {
+    const { fabricId: fabric, config } = this.host
+    return { fabric, bridge: config.name, connector: this.config.name }
+  }
+
+  private remember({ shards, journal }: Parts, records: readonly SpoolRecord[]): void {
     const now = Date.now()
     for (let i = 0; i < records.length; i++) {
       const { origin, id, subject } = records[i]
       if (origin === null && id === "") continue
-      const { ledger } = shards[this.finder.of(subject)]
+      const { ledger, number } = shards[this.finder.of(subject)]
       if (ledger === null) continue
       if (origin !== null) {
         const source = ledger.use(sourceKey(origin.publisher, origin.epoch), now)
@@ -198,6 +218,7 @@ export class RecordConnector implements Connector {
       if (id !== "") {
         ledger.rememberIds([[id, null]])
         ledger.takeEmptyIdGroups()
+        journal.known(number, id)
       }
     }
   }
@@ -232,7 +253,7 @@ interface Parts {
   readonly before: number
   readonly store: SpoolStore
   readonly shards: readonly Shard[]
-  readonly journal: SpoolJournal
+  readonly journal: OnceJournal
   readonly reader: SpoolReader
   readonly services: StoreService[]
   intake: Intake | null

@@ -72,11 +72,13 @@ export class MirrorConnector implements Connector {
       if (spool?.tornTail != null)
         host.log("warn", `${config.name}: ${spool.tornTail.bytes} bytes of an unfinished write were cut off the spool`)
       const driver = measuredDriver(this.driver, config.name, host.metrics, this.topics)
-      const settings = sinkSettings(host.config, config)
+      const settings = sinkSettings(host.config, config, host.fabricId)
       const stages = await sinkStages(conversion, host.codecs)
       const codecs = new Codecs(host.codecs)
       const onEvent = (event: SinkEvent): void => this.happened(event)
-      const sink = new SinkConnector({ fabric: host.fabric, driver, settings, spool, stages, codecs, onEvent })
+      // Transforms may lead elsewhere: then nobody knows before where a message goes.
+      const cluster = stages.length > 0 ? undefined : (): string | null => this.kafkaStore?.cluster ?? null
+      const sink = new SinkConnector({ fabric: host.fabric, driver, settings, spool, stages, codecs, onEvent, cluster })
       readSink(host.metrics, config.name, sink, spool)
       this.parts = { sink, spool, conversion }
       await sink.start()
@@ -112,7 +114,7 @@ export class MirrorConnector implements Connector {
       const state = failure === null ? "stopped" : "failed"
       return { ...common, state, trouble: failure, tasks: [], waiting: 0, counters: {} }
     }
-    const { state, trouble, owned, taking, waiting, bufferBytes, counters, missed, unrouted, loops } =
+    const { state, trouble, owned, taking, orphaned, waiting, bufferBytes, counters, missed, unrouted, loops } =
       parts.sink.status()
     const idle = state === "running" && owned.length + taking.length === 0
     const task = (shard: number, how: TaskStatus["state"]): TaskStatus => ({
@@ -124,7 +126,11 @@ export class MirrorConnector implements Connector {
       ...common,
       state: idle ? "starting" : state,
       trouble: trouble ?? (idle ? "it owns no shard (yet): messages are not taken here" : null),
-      tasks: [...owned.map(shard => task(shard, "running")), ...taking.map(shard => task(shard, "taking"))],
+      tasks: [
+        ...owned.map(shard => task(shard, "running")),
+        ...taking.map(shard => task(shard, "taking")),
+        ...orphaned.map(shard => task(shard, "orphaned")),
+      ],
       waiting,
       counters: { ...counters, missed, unrouted, loops, bufferBytes },
     }

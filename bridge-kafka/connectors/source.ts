@@ -46,7 +46,8 @@ export class FeedConnector implements Connector {
     this.cluster = clusterId
     const { host, config, driver } = this
     const { topics, subject, subjectPrefix, name, isolationLevel: isolation } = config
-    const mapping = new ToFabric({ bridge: host.config.name, connector: name, cluster: clusterId, subject })
+    const { fabricId } = host
+    const mapping = new ToFabric({ fabricId, bridge: host.config.name, connector: name, cluster: clusterId, subject })
     const subjectOf: KafkaStoreOptions["subjectOf"] = record => {
       try {
         const found = mapping.subjectOf({ ...record, subject: "" })
@@ -131,6 +132,7 @@ export class FeedConnector implements Connector {
       const conversion = await openConversion(host, config)
       const source = new SourceConnector(config, {
         fabric: host.fabric,
+        fabricId: host.fabricId,
         driver,
         bridge: host.config.name,
         clusterId: cluster,

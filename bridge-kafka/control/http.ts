@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from "node:crypto"
 import http, { type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { HeddleError } from "../../core/errors.ts"
@@ -12,13 +13,22 @@ const LARGEST_BODY = 8 * 1024 * 1024
 const REQUEST_TIMEOUT = 10_000
 const MOST_CONNECTIONS = 64
 
-/** Kafka Connect's REST paths, `/metrics` and `/health`, for this instance. There is no authentication: the address decides who may. */
+export interface HttpControlOptions {
+  readonly host: string
+  readonly port: number
+  /** Null: no request is asked for one, and the address decides who may. */
+  readonly token: string | null
+}
+
+/** Kafka Connect's REST paths, `/metrics` and `/health`, for this instance. */
 export class HttpControl {
   private readonly server: http.Server
   private readonly bridge: Bridge
+  private readonly token: Buffer | null
 
-  private constructor(bridge: Bridge) {
+  private constructor(bridge: Bridge, token: string | null) {
     this.bridge = bridge
+    this.token = token === null ? null : digest(token)
     this.server = http.createServer(
       { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT },
       (request, response) => {
@@ -29,8 +39,8 @@ export class HttpControl {
   }
 
   /** Rejects with EADDRINUSE, EACCES. */
-  static async open(bridge: Bridge, { host, port }: { host: string; port: number }): Promise<HttpControl> {
-    const control = new HttpControl(bridge)
+  static async open(bridge: Bridge, { host, port, token }: HttpControlOptions): Promise<HttpControl> {
+    const control = new HttpControl(bridge, token)
     const { server } = control
     await new Promise<void>((resolve, reject) => {
       server.once("error", error => reject(new HeddleError(codeOf(error), `control.http: ${error.message}`)))
@@ -51,12 +61,25 @@ export class HttpControl {
     await closed
   }
 
+  private mayAsk(authorization: string | undefined): boolean {
+    if (this.token === null) return true
+    // The name of the scheme may be in any case (RFC 9110, 11.1).
+    const [, given = ""] = /^bearer +(\S+)$/i.exec(authorization ?? "") ?? []
+    return timingSafeEqual(digest(given), this.token)
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://bridge")
       if (request.headers.origin !== undefined)
         // A web page that a person of this machine looks at must not be able to pause a bridge.
         throw new HttpError(403, "Requests of web pages are refused")
+      // Before the body: who may not ask is not listened to.
+      if (!this.mayAsk(request.headers.authorization)) {
+        response.setHeader("www-authenticate", "Bearer")
+        response.setHeader("connection", "close")
+        throw new HttpError(401, "Requests need the header Authorization: Bearer TOKEN (control.http.token)")
+      }
       const body = await bodyOf(request)
       const { status, data, text } = await route(this.bridge, request.method ?? "GET", pathname, searchParams, body)
       if (text !== undefined) send(response, status, CONTENT_TYPE, text)
@@ -67,6 +90,11 @@ export class HttpControl {
       send(response, status, "application/json", JSON.stringify(data))
     }
   }
+}
+
+/** In the same time whatever it is and however long: digests are compared. */
+function digest(token: string): Buffer {
+  return createHash("sha256").update(token).digest()
 }
 
 function send(response: ServerResponse, status: number, type: string, text: string): void {

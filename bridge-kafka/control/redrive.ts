@@ -73,7 +73,8 @@ export async function redrive(
   const remembers = !filtered && wish.dry !== true
   const group = `hd.${bridge.name}.${wish.connector}.redrive`
   const cursor = await beginning(driver, topic, wish, remembers ? group : null)
-  const ends = await driver.offsets(topic, "latest")
+  // As it is read below: not to wait for a transaction that somebody has open.
+  const ends = await driver.offsets(topic, "latest", "read_committed")
   const way = wish.dry === true ? null : await openWay(bridge, config)
   const counts = { read: 0, redriven: 0, skipped: 0, failed: 0 }
   let trouble: string | null = null
@@ -191,7 +192,10 @@ class SourceWay implements Way {
     const { name, subject, subjectPrefix: prefix, delivery } = config
     const conversion = await openConversion(bridge.surroundings, config)
     const { hopsMax: maxHops } = bridge.config
-    const mapping = new ToFabric({ bridge: bridge.name, connector: name, cluster, subject, maxHops })
+    const { fabricId } = bridge.surroundings
+    const toWorkers = delivery === "acked"
+    const of = { fabricId, bridge: bridge.name, connector: name, cluster }
+    const mapping = new ToFabric({ ...of, subject, maxHops, toWorkers })
     const pipeline = new Pipeline({
       mapping,
       prefix,
@@ -220,12 +224,26 @@ class SourceWay implements Way {
         continue
       }
       const task = await fabric.push(subject, data, { headers: own, codec, timeout: TIMEOUT })
-      await task.done()
+      await withinTime(task.done(), subject)
     }
   }
 
   async close(): Promise<void> {
     this.end()
+  }
+}
+
+/** A worker that says nothing must not hold the whole redrive: the letter counts as failed, though it may be done yet. */
+async function withinTime(done: Promise<void>, subject: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const text = `No worker has done the dead letter for ${subject} within ${TIMEOUT} ms`
+    timer = setTimeout(() => reject(new HeddleError("ETIMEDOUT", text)), TIMEOUT).unref()
+  })
+  try {
+    await Promise.race([done, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -31,7 +31,13 @@ const STATES: Readonly<Record<ConnectorState, string>> = {
   stopped: "STOPPED",
 }
 
-const TASK_STATES = { running: "RUNNING", taking: "UNASSIGNED", paused: "PAUSED", failed: "FAILED" } as const
+const TASK_STATES = {
+  running: "RUNNING",
+  taking: "UNASSIGNED",
+  orphaned: "UNASSIGNED",
+  paused: "PAUSED",
+  failed: "FAILED",
+} as const
 
 /** Answers one request; `path` without a query. Rejects with an HttpError or an error of the bridge. */
 export async function route(

@@ -6,7 +6,7 @@ import { KafkaError } from "../errors.ts"
 import type { BridgeRecord } from "../record.ts"
 import type { SharedHeaders } from "../shared-headers.ts"
 import { unmappable } from "./failure.ts"
-import { HeaderMaker, HOPS, ID, isKept, type Publisher, TIMESTAMP, TOMBSTONE } from "./headers.ts"
+import { HeaderMaker, HOPS, ID, isKept, KAFKA, type Publisher, TIMESTAMP, TOMBSTONE } from "./headers.ts"
 import { Hops } from "./hops.ts"
 import type { KeyScope } from "./key.ts"
 import type { Match, Route, Routes } from "./routes.ts"
@@ -29,12 +29,19 @@ export interface MappableMessage {
 }
 
 export interface FromFabricOptions {
+  /** Id of the fabric in hd.hops. */
+  readonly fabricId: string
   /** Name of the bridge (hd.bridge). */
   readonly bridge: string
   readonly connector: string
   readonly routes: Routes
   /** hops.max. Default 8. */
   readonly maxHops?: number
+  /**
+   * Id of the cluster that is written to, once it is known: a message that came out of a topic there (hd.kafka) does not go back into it.
+   * Default: this is not looked at.
+   */
+  readonly cluster?: () => string | null
   /** Headers that records have in common are put into `shared`: for those who look at none. Default false. */
   readonly shareHeaders?: boolean
 }
@@ -57,17 +64,20 @@ const NO_HEADERS: readonly KafkaHeader[] = Object.freeze([])
 export class FromFabric {
   /** Messages that no route wanted. */
   unrouted = 0
-  /** Messages that had been here before, or passed too many bridges (MAP-4). */
+  /** Messages that had been here before, passed too many bridges, or would go back into the topic that they came out of (MAP-4). */
   loops = 0
   private readonly routes: Routes
   private readonly hops: Hops
   private readonly made: HeaderMaker
   private readonly shareHeaders: boolean
+  private readonly cluster: () => string | null
 
   /** Throws ERR_CONFIG. */
-  constructor({ bridge, connector, routes, maxHops, shareHeaders = false }: FromFabricOptions) {
+  constructor(options: FromFabricOptions) {
+    const { fabricId: fabric, bridge, connector, routes, maxHops, shareHeaders = false, cluster } = options
     this.routes = routes
-    this.hops = new Hops(`${bridge}/${connector}`, maxHops)
+    this.hops = new Hops({ fabric, bridge, connector }, maxHops)
+    this.cluster = cluster ?? (() => null)
     this.made = new HeaderMaker(bridge)
     this.shareHeaders = shareHeaders
   }
@@ -119,9 +129,28 @@ export class FromFabric {
     }
     const number = shared === undefined ? undefined : sequence
     const timestamp = timestampOf(some ? headers.get(TIMESTAMP) : undefined, received.at)
-    for (let i = 0; i < matches.length; i++)
-      into.push(recordOf(message, matches[i], bytes, value, own, shared, number, timestamp))
-    return matches.length
+    const origin = some ? this.originOf(message) : null
+    const before = into.length
+    for (let i = 0; i < matches.length; i++) {
+      const record = recordOf(message, matches[i], bytes, value, own, shared, number, timestamp)
+      if (origin?.startsWith(record.topic) && origin[record.topic.length] === "/") {
+        this.loops++
+        continue
+      }
+      matches[i].route.records++
+      into.push(record)
+    }
+    return into.length - before
+  }
+
+  /** `topic/partition/offset` of a message that came out of this cluster; null = it did not, or the cluster is not known. */
+  private originOf({ headers }: MappableMessage): string | null {
+    const place = headers.get(KAFKA)
+    if (place === undefined) return null
+    const cluster = this.cluster()
+    return cluster !== null && place.startsWith(cluster) && place[cluster.length] === "/"
+      ? place.slice(cluster.length + 1)
+      : null
   }
 }
 

@@ -51,6 +51,8 @@ export interface Route {
   readonly goesOn: boolean
   /** Place among all. */
   readonly order: number
+  /** Made by it so far; one that is mapped again because its batch is sent again counts again. */
+  records: number
 }
 
 /** What a route makes of one subject. */
@@ -168,6 +170,7 @@ function compile(
         : null,
       goesOn,
       order,
+      records: 0,
     }
   } catch (error) {
     throw badMapping(`${where}: ${(error as Error).message}`)

@@ -7,7 +7,7 @@ import type { Payload } from "../converters/converter.ts"
 import type { KafkaHeader } from "../driver.ts"
 import type { BridgeRecord } from "../record.ts"
 import { unmappable } from "./failure.ts"
-import { CODEC, HOPS, KAFKA, KEY, REPLAY, SUBJECT, TIMESTAMP, TOMBSTONE, textOf } from "./headers.ts"
+import { CODEC, EPOCH, HOPS, KAFKA, KEY, REPLAY, SUBJECT, TIMESTAMP, TOMBSTONE, textOf } from "./headers.ts"
 import { Hops } from "./hops.ts"
 import { Template } from "./template.ts"
 import type { TemplateScope } from "./variables.ts"
@@ -16,6 +16,8 @@ import type { TemplateScope } from "./variables.ts"
 export const DEFAULT_SUBJECT = "${header.hd.subject:-${topic}}"
 
 export interface ToFabricOptions {
+  /** Id of the fabric in hd.hops. */
+  readonly fabricId: string
   readonly bridge: string
   readonly connector: string
   /** Name of the cluster in hd.kafka. */
@@ -24,7 +26,9 @@ export interface ToFabricOptions {
   readonly subject?: string
   /** hops.max. Default 8. */
   readonly maxHops?: number
-  /** Messages are marked with hd.replay. Default false. */
+  /** Messages go to workers: sinks do not hear them, so that the subject may be the one that they were published on here. Default false. */
+  readonly toWorkers?: boolean
+  /** Messages are marked with hd.replay; they may come back on their own subject, since that was asked for. Default false. */
   readonly replay?: boolean
 }
 
@@ -40,29 +44,33 @@ export interface OutgoingMessage {
 /** What the wire of the fabric needs for an entry besides its name and value, at most. */
 const HEADER_OVERHEAD = 8
 
-/** Bytes of the headers that the bridge adds, at most: hops have 8 times 129, topics 249, names of clusters some 50. */
-const OWN_SIZE = 2_048
+/** Bytes of the headers that the bridge adds besides hops and key, at most: topics have 249, names of clusters some 50. */
+const OWN_SIZE = 1_024
 
 /** For one connector. Messages hold views of the record's memory. */
 export class ToFabric {
   /** Headers that no message can carry: names that are not printable ASCII without colon, or more of them than fit. */
   headersDropped = 0
-  /** Records that had been here before (MAP-4). */
+  /** Records that had been here before, came back into this fabric through another, or to the subject that they were published on here (MAP-4). */
   loops = 0
   readonly template: Template
   private readonly hops: Hops
   private readonly cluster: string
   private readonly replay: boolean
+  private readonly echoes: boolean
 
   /** Throws ERR_CONFIG. */
-  constructor({ bridge, connector, cluster, subject = DEFAULT_SUBJECT, maxHops, replay = false }: ToFabricOptions) {
+  constructor(options: ToFabricOptions) {
+    const { fabricId: fabric, bridge, connector, cluster, subject = DEFAULT_SUBJECT, maxHops } = options
+    const { toWorkers = false, replay = false } = options
     this.template = new Template(subject, {
       use: "subject",
       variables: ["header", "key", "topic", "topic.unescaped", "partition"],
     })
-    this.hops = new Hops(`${bridge}/${connector}`, maxHops)
+    this.hops = new Hops({ fabric, bridge, connector }, maxHops)
     this.cluster = cluster
     this.replay = replay
+    this.echoes = toWorkers
   }
 
   /**
@@ -89,8 +97,9 @@ export class ToFabric {
   ): OutgoingMessage | null {
     const { subject, value } = record
     refuseReserved(subject)
-    const hops = this.hops.add(textOf(record.headers, HOPS))
-    if (hops === null) {
+    const passed = textOf(record.headers, HOPS)
+    const hops = this.hops.add(passed)
+    if (hops === null || (!this.replay && this.comesBack(record, passed))) {
       this.loops++
       return null
     }
@@ -101,14 +110,25 @@ export class ToFabric {
     if (value === null || payload?.kind === "tombstone") headers.append(TOMBSTONE, "1")
     const key = record.key !== null && !(record.key.length === subject.length && record.key.toString() === subject)
     if (key) headers.append(KEY, textOrBytes(record.key as Buffer))
-    this.passOn(record, headers)
+    this.passOn(record, headers, hops.bytes.length)
     if (payload?.kind === "data") return { subject, data: payload.data, headers, codec: payload.codec }
     return { subject, data: encoded(record, payload), headers, codec: undefined }
   }
 
-  /** Headers in their order, as many as a message carries. */
-  private passOn({ headers, timestamp, key }: BridgeRecord, into: MessageHeaders): void {
-    let size = OWN_SIZE + (into.has(KEY) ? (key?.length ?? 0) : 0)
+  /**
+   * It was published in this fabric, and has been in another since; or on this very subject, where its subscribers have had it. Under
+   * another subject it is something new: what became of it in Kafka. Durable messages (they have an epoch) go to the bridge alone:
+   * subscribers have them from here.
+   */
+  private comesBack({ subject, headers }: BridgeRecord, passed: string | undefined): boolean {
+    const place = this.hops.whereabouts(passed)
+    if (place !== "here") return place === "returned"
+    return !this.echoes && textOf(headers, EPOCH) === undefined && textOf(headers, SUBJECT) === subject
+  }
+
+  /** Headers in their order, as many as a message carries. `own`: bytes of the hops. */
+  private passOn({ headers, timestamp, key }: BridgeRecord, into: MessageHeaders, own: number): void {
+    let size = OWN_SIZE + own + (into.has(KEY) ? (key?.length ?? 0) : 0)
     let timed = false
     for (const header of headers) {
       const [name, value] = header

@@ -13,6 +13,9 @@ const RECORDS = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000]
 /** Bytes of one batch: powers of four from 1 KiB to 16 MiB. */
 const BYTES = Array.from({ length: 8 }, (_, at) => 1_024 * 4 ** at)
 
+/** Of all connectors: a file may name a thousand routes for each. */
+const MOST_ROUTES = 5_000
+
 /** Other labels are few by nature; partitions are not, and each costs a line at every scrape. */
 const MOST_PARTITIONS = 5_000
 
@@ -41,6 +44,12 @@ export class BridgeMetrics {
     name: "heddle_bridge_sent_bytes_total",
     help: "Bytes of the values of records that arrived.",
     labels: ["connector"],
+  })
+  readonly routed = counters({
+    name: "heddle_bridge_routed_records_total",
+    help: "Records by route: made by a route of a sink (pattern, template of the topic; those sent again count again), read from a topic of a source.",
+    labels: ["connector", "route", "topic"],
+    maxSeries: MOST_ROUTES,
   })
   readonly dropped = counters({
     name: "heddle_bridge_dropped_records_total",
@@ -120,6 +129,11 @@ export class BridgeMetrics {
   readonly shards = gauges({
     name: "heddle_bridge_shards_owned",
     help: "Shards that this instance owns.",
+    labels: ["connector"],
+  })
+  readonly orphaned = gauges({
+    name: "heddle_bridge_shards_orphaned",
+    help: "Shards of which this instance takes messages into its spool although the group cannot be asked whose they are.",
     labels: ["connector"],
   })
   readonly rebalances = counters({

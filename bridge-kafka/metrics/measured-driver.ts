@@ -1,4 +1,4 @@
-import type { KafkaDriver, KafkaRecord, Producer, ProducerOptions, StoredAt } from "../driver.ts"
+import type { KafkaDriver, KafkaRecord, Packing, Places, Producer, ProducerOptions, StoredAt } from "../driver.ts"
 import { failureOf } from "../failure.ts"
 import type { BridgeMetrics } from "./bridge-metrics.ts"
 import type { Counter, Gauge, Histogram } from "./metric.ts"
@@ -19,7 +19,8 @@ export function measuredDriver(
   return new Proxy(driver, {
     get(target, name) {
       if (name === "producer")
-        return async (options?: ProducerOptions) => new MeasuredProducer(await target.producer(options), measures)
+        return async (options?: ProducerOptions) =>
+          new MeasuredProducer(await target.producer(options), measures, options?.transactionalId !== undefined)
       const value = Reflect.get(target, name) as unknown
       return typeof value === "function" ? value.bind(target) : value
     },
@@ -67,17 +68,20 @@ function nameOf(error: unknown): string {
 class MeasuredProducer implements Producer {
   private readonly producer: Producer
   private readonly measures: Measures
+  readonly pack?: () => Packing
 
-  constructor(producer: Producer, measures: Measures) {
+  constructor(producer: Producer, measures: Measures, transactional: boolean) {
     this.producer = producer
     this.measures = measures
+    if (producer.pack !== undefined)
+      this.pack = () => new MeasuredPacking((producer.pack as () => Packing)(), measures, transactional)
   }
 
-  async produce(records: readonly KafkaRecord[]): Promise<StoredAt[]> {
+  produce(records: readonly KafkaRecord[]): Promise<StoredAt[]> {
     return this.measured(records, false)
   }
 
-  async transact(records: readonly KafkaRecord[]): Promise<StoredAt[]> {
+  transact(records: readonly KafkaRecord[]): Promise<StoredAt[]> {
     return this.measured(records, true)
   }
 
@@ -85,24 +89,71 @@ class MeasuredProducer implements Producer {
     return this.producer.close()
   }
 
-  private async measured(records: readonly KafkaRecord[], transaction: boolean): Promise<StoredAt[]> {
+  private measured(records: readonly KafkaRecord[], transaction: boolean): Promise<StoredAt[]> {
     const { measures, producer } = this
-    let bytes = 0
-    for (let i = 0; i < records.length; i++) {
-      const { value, topic } = records[i]
-      if (value !== null) bytes += value.length
-      measures.topics.wrote(topic)
-    }
+    const noted = new Noted(measures)
+    for (let i = 0; i < records.length; i++) noted.add(records[i])
+    return noted.measured(transaction, () => (transaction ? producer.transact(records) : producer.produce(records)))
+  }
+}
+
+class MeasuredPacking implements Packing {
+  private readonly packing: Packing
+  private readonly noted: Noted
+  private readonly transactional: boolean
+
+  constructor(packing: Packing, measures: Measures, transactional: boolean) {
+    this.packing = packing
+    this.noted = new Noted(measures)
+    this.transactional = transactional
+  }
+
+  get length(): number {
+    return this.packing.length
+  }
+
+  add(record: KafkaRecord): void {
+    this.packing.add(record)
+    this.noted.add(record)
+  }
+
+  send(): Promise<Places> {
+    return this.noted.measured(this.transactional, () => this.packing.send())
+  }
+}
+
+/** What is told of a call. */
+class Noted {
+  private readonly measures: Measures
+  private records = 0
+  private bytes = 0
+  private oldest = 0
+  private topic = ""
+
+  constructor(measures: Measures) {
+    this.measures = measures
+  }
+
+  add({ topic, value, timestamp }: KafkaRecord): void {
+    // One of each batch stands for its neighbours: the first, which waited longest.
+    if (this.records++ === 0) this.oldest = timestamp
+    if (value !== null) this.bytes += value.length
+    if (topic === this.topic) return
+    this.topic = topic
+    this.measures.topics.wrote(topic)
+  }
+
+  async measured<T>(transaction: boolean, send: () => Promise<T>): Promise<T> {
+    const { measures, records } = this
     const start = performance.now()
-    measures.outstanding.value += records.length
+    measures.outstanding.value += records
     try {
-      const places = await (transaction ? producer.transact(records) : producer.produce(records))
+      const places = await send()
       const seconds = (performance.now() - start) / 1_000
       measures.seconds.observe(seconds)
-      measures.records.observe(records.length)
-      measures.bytes.observe(bytes)
-      // One of each batch stands for its neighbours: the first, which waited longest.
-      if (records.length > 0) measures.delay.observe(Math.max(0, Date.now() - records[0].timestamp) / 1_000)
+      measures.records.observe(records)
+      measures.bytes.observe(this.bytes)
+      if (records > 0) measures.delay.observe(Math.max(0, Date.now() - this.oldest) / 1_000)
       if (transaction) {
         measures.transactionSeconds.observe(seconds)
         measures.committed.add()
@@ -112,7 +163,7 @@ class MeasuredProducer implements Producer {
       measures.failed(error, transaction)
       throw error
     } finally {
-      measures.outstanding.value -= records.length
+      measures.outstanding.value -= records
     }
   }
 }

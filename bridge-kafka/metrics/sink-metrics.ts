@@ -1,6 +1,7 @@
 import type { SinkConnector } from "../sink/sink-connector.ts"
 import type { Spool } from "../spool/spool.ts"
 import type { BridgeMetrics } from "./bridge-metrics.ts"
+import { readRoutes, routesOf } from "./route-metrics.ts"
 
 /** What a sink and its spool count already is read when somebody looks. */
 export function readSink(metrics: BridgeMetrics, connector: string, sink: SinkConnector, spool: Spool | null): void {
@@ -8,6 +9,7 @@ export function readSink(metrics: BridgeMetrics, connector: string, sink: SinkCo
   const of = { connector }
   metrics.received.with(of).read = () => counters.received + counters.requested
   metrics.receivedBytes.with(of).read = () => counters.bytes
+  readRoutes(metrics, connector, routesOf(sink.routes.all))
   metrics.sent.with(of).read = () => counters.stored
   metrics.sentBytes.with(of).read = () => counters.storedBytes
   metrics.duplicates.with(of).read = () => counters.duplicates
@@ -15,6 +17,7 @@ export function readSink(metrics: BridgeMetrics, connector: string, sink: SinkCo
   metrics.loops.with(of).read = () => sink.status().loops
   metrics.bufferBytes.with(of).read = () => sink.status().bufferBytes
   metrics.shards.with(of).read = () => sink.status().owned.length
+  metrics.orphaned.with(of).read = () => sink.status().orphaned.length
   const drop = (reason: string, read: () => number): void => {
     metrics.dropped.with({ connector, reason }).read = read
   }

@@ -1,11 +1,14 @@
 import type { SourceConnector } from "../source/connector.ts"
 import type { BridgeMetrics } from "./bridge-metrics.ts"
+import { readRoutes } from "./route-metrics.ts"
 
 export function readSource(metrics: BridgeMetrics, connector: string, source: SourceConnector): void {
   const { counters } = source
   const of = { connector }
   metrics.received.with(of).read = () => counters.records
   metrics.receivedBytes.with(of).read = () => counters.bytes
+  const topics = source.topics.map(topic => ({ route: topic, topic, records: () => source.recordsOf(topic) }))
+  readRoutes(metrics, connector, topics)
   metrics.sent.with(of).read = () => counters.messages
   metrics.rebalances.with(of).read = () => counters.assigned + counters.revoked + counters.lost
   metrics.restarts.with(of).read = () => counters.restarts

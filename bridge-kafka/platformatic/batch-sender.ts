@@ -48,12 +48,6 @@ export interface Refusal {
   readonly lane: PartitionLane
 }
 
-/** What becomes of a lane's batches. */
-export interface LaneSink {
-  /** A batch of the lane is stored, from this offset on (-1: not known). The lane has not moved on yet. */
-  stored(lane: PartitionLane, offset: number): void
-}
-
 /** Sends the next batch of each lane to who leads its partition: one batch a partition at a time, so that order holds. */
 export class BatchSender {
   private readonly cluster: Cluster
@@ -75,7 +69,7 @@ export class BatchSender {
    * One round. Returns lanes whose next batch was refused for good; rejects with the first error that is none of theirs,
    * after all answers have been taken note of.
    */
-  async round(lanes: readonly PartitionLane[], identity: ProducerIdentity, sink: LaneSink): Promise<Refusal[]> {
+  async round(lanes: readonly PartitionLane[], identity: ProducerIdentity): Promise<Refusal[]> {
     const { turn } = this
     if (this.version === 0) this.version = produceVersion(await this.cluster.version("Produce"))
     await this.cluster.learn(new Set(lanes.map(lane => lane.topic)))
@@ -87,7 +81,7 @@ export class BatchSender {
         for (const lane of sent) lane.ambiguous = true
         const answers = await this.send(leader, batches)
         if (turn !== this.turn) return
-        const failure = this.settle(sent, answers, identity, sink, refusals)
+        const failure = this.settle(sent, answers, identity, refusals)
         if (failure !== null) throw failure
       }),
     )
@@ -138,7 +132,6 @@ export class BatchSender {
     sent: readonly PartitionLane[],
     answers: readonly PartitionAnswer[],
     identity: ProducerIdentity,
-    sink: LaneSink,
     refusals: Refusal[],
   ): KafkaError | null {
     let failure: KafkaError | null = null
@@ -150,10 +143,8 @@ export class BatchSender {
       }
       const code = answer?.code ?? 0
       if (code === 0 || code === DUPLICATE) {
-        const count = lane.batch?.count ?? 0
-        sink.stored(lane, code === 0 ? (answer?.offset ?? -1) : -1)
-        identity.count(lane, count)
-        lane.advance()
+        identity.count(lane, lane.batch?.count ?? 0)
+        lane.advance(code === 0 ? (answer?.offset ?? -1) : -1)
         continue
       }
       const error = this.refused(lane, answer as PartitionAnswer)

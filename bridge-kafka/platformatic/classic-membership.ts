@@ -1,17 +1,8 @@
 import type { TopicPartition } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
-import type { Cluster } from "./cluster.ts"
 import { classify, codeOf } from "./errors.ts"
-import {
-  type Identity,
-  type Membership,
-  type MembershipEvents,
-  type MembershipOptions,
-  Nap,
-  REBALANCE_TIMEOUT,
-  Session,
-  without,
-} from "./membership.ts"
+import { GroupMember } from "./group-member.ts"
+import { type Identity, REBALANCE_TIMEOUT, without } from "./membership.ts"
 
 const ASSIGNOR = "cooperative-sticky"
 /** Of the subscription and assignment that members exchange (ConsumerProtocolSubscription.json). */
@@ -33,51 +24,28 @@ interface Joined {
 }
 
 /** A member by the classic protocol, with the cooperative-sticky assignor: partitions that stay are never given up (KIP-429). */
-export class ClassicMembership implements Membership {
-  private readonly cluster: Cluster
-  private readonly options: MembershipOptions
-  private readonly events: MembershipEvents
-  private readonly nap = new Nap()
-  private readonly session: Session
+export class ClassicMembership extends GroupMember {
   private id = ""
   private generation = NO_GENERATION
-  private owned: TopicPartition[] = []
-  private life = 0
-  private leaving = false
-  private ended: Promise<void> = Promise.resolve()
-
-  constructor(cluster: Cluster, options: MembershipOptions, events: MembershipEvents) {
-    this.cluster = cluster
-    this.options = options
-    this.events = events
-    this.session = new Session(options.sessionTimeout, () => this.lose())
-  }
 
   get identity(): Identity {
     return { id: this.id, epoch: this.generation }
   }
 
-  start(): void {
-    this.ended = this.run()
-  }
-
-  check(): void {
-    this.session.check()
-  }
-
-  async leave(): Promise<void> {
-    this.leaving = true
-    this.nap.rouse()
-    this.session.stop()
-    // A member that waits in JoinGroup is not answered before the others are: leaving ends that.
-    const { group } = this.options
+  protected async sayGoodbye(): Promise<void> {
+    // A member that waits in JoinGroup is answered when all others are: leaving ends that, but a broker reads nothing more of a
+    // connection whose last request it has not answered.
+    const { group, besides } = this.options
     const members = [{ memberId: this.id, groupInstanceId: null, reason: "closed" }]
-    if (this.id !== "") await this.cluster.callCoordinator("group", group, "LeaveGroup", group, members).catch(() => {})
-    await this.cluster.close()
-    await this.ended
+    if (this.id !== "") await besides.callCoordinator("group", group, "LeaveGroup", group, members)
   }
 
-  private async run(): Promise<void> {
+  protected begin(): void {
+    this.id = ""
+    this.generation = NO_GENERATION
+  }
+
+  protected async run(): Promise<void> {
     let joined = false
     for (let failures = 0; !this.leaving; ) {
       try {
@@ -89,13 +57,14 @@ export class ClassicMembership implements Membership {
           joined = await this.join()
         }
         failures = 0
+        this.events.heard(null)
       } catch (thrown) {
         if (this.leaving) return
         const code = codeOf(thrown)
         joined = false
         if (code === REBALANCE) continue
         if (FENCED.has(code)) {
-          this.lose()
+          this.lose(false)
           continue
         }
         const error = classify(thrown, `Belonging to group ${this.options.group}`)
@@ -103,6 +72,7 @@ export class ClassicMembership implements Membership {
           this.give(error)
           return
         }
+        this.events.heard(error)
         this.cluster.forget()
         await this.nap.sleep(this.cluster.backoff(failures++))
       }
@@ -211,22 +181,6 @@ export class ClassicMembership implements Membership {
       const assignedPartitions = [...assignments.values()]
       return { memberId, assignment: library.encodeConsumerProtocolAssignment({ version: FORMAT, assignedPartitions }) }
     })
-  }
-
-  private give(error: Error): void {
-    this.leaving = true
-    this.session.stop()
-    this.events.failed(error instanceof KafkaError ? error : new KafkaError("fatal", error.message, { cause: error }))
-  }
-
-  private lose(): void {
-    const { owned } = this
-    this.life++
-    this.owned = []
-    this.id = ""
-    this.generation = NO_GENERATION
-    this.session.stop()
-    if (owned.length > 0) this.events.lost(owned)
   }
 }
 

@@ -39,6 +39,12 @@ const MARKERS_ARE_WRITTEN = 51
 const MARKERS_WAIT = 2
 const MARKERS_WAIT_MOST = 20
 
+/**
+ * Longest time that a connection may take at its end to give away what was written into it (milliseconds): to a broker that stands still
+ * it never does, and the library waits for it.
+ */
+const FLUSH_MOST = 1_000
+
 /** Only names may be told to a TLS server (SNI, RFC 6066). */
 function isNamed(server: string): boolean {
   return !server.startsWith("[") && net.isIP(server.slice(0, server.lastIndexOf(":"))) === 0
@@ -85,7 +91,12 @@ export class Cluster {
     if (this.closed) return
     this.closed = true
     for (const wake of this.waiting) wake()
+    const sockets = [...this.base.connections].map(([, { socket }]) => socket)
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket?.destroy()
+    }, FLUSH_MOST).unref()
     await this.base.close().catch(() => {})
+    clearTimeout(timer)
   }
 
   /** Runs `attempt` until it succeeds, cannot succeed, or the time is over; then it rejects with what went wrong last. */

@@ -1,18 +1,9 @@
 import { randomUUID } from "node:crypto"
 import type { TopicPartition } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
-import type { Cluster } from "./cluster.ts"
 import { classify, codeOf, protocolError } from "./errors.ts"
-import {
-  type Identity,
-  type Membership,
-  type MembershipEvents,
-  type MembershipOptions,
-  Nap,
-  REBALANCE_TIMEOUT,
-  Session,
-  without,
-} from "./membership.ts"
+import { GroupMember } from "./group-member.ts"
+import { type Identity, REBALANCE_TIMEOUT, without } from "./membership.ts"
 
 /** Until the broker has said how often it wants to hear of us (milliseconds). */
 const FIRST_INTERVAL = 500
@@ -27,51 +18,28 @@ interface Answer {
 }
 
 /** A member by KIP-848: the broker decides who has what, heartbeats carry what we have and bring what we shall have. */
-export class ConsumerMembership implements Membership {
-  private readonly cluster: Cluster
-  private readonly options: MembershipOptions
-  private readonly events: MembershipEvents
+export class ConsumerMembership extends GroupMember {
   private readonly id = randomUUID()
-  private readonly nap = new Nap()
-  private readonly session: Session
   private epoch = JOINING
-  private owned: TopicPartition[] = []
   private target: TopicPartition[] | null = null
-  /** Raised when what we had is lost: work for it that is under way does not count any more. */
-  private life = 0
   private reconciling = false
-  private leaving = false
-  private ended: Promise<void> = Promise.resolve()
-
-  constructor(cluster: Cluster, options: MembershipOptions, events: MembershipEvents) {
-    this.cluster = cluster
-    this.options = options
-    this.events = events
-    this.session = new Session(options.sessionTimeout, () => this.lose())
-  }
 
   get identity(): Identity {
     return { id: this.id, epoch: this.epoch }
   }
 
-  start(): void {
-    this.ended = this.run()
+  protected async sayGoodbye(ended: Promise<void>): Promise<void> {
+    // A heartbeat under way may still give us an epoch.
+    await ended
+    if (this.epoch > JOINING) await this.heartbeat(LEAVING, [])
   }
 
-  check(): void {
-    this.session.check()
+  protected begin(): void {
+    this.target = null
+    this.epoch = JOINING
   }
 
-  async leave(): Promise<void> {
-    this.leaving = true
-    this.nap.rouse()
-    this.session.stop()
-    await this.ended
-    // The group need not wait for the session to end; when it cannot be told, it does.
-    if (this.epoch > 0) await this.heartbeat(LEAVING, []).catch(() => {})
-  }
-
-  private async run(): Promise<void> {
+  protected async run(): Promise<void> {
     let interval = FIRST_INTERVAL
     for (let failures = 0; !this.leaving; ) {
       const sent = performance.now()
@@ -81,19 +49,21 @@ export class ConsumerMembership implements Membership {
         if (life !== this.life) continue
         failures = 0
         this.session.heard(sent)
+        this.events.heard(null)
         this.epoch = answer.memberEpoch
         interval = answer.heartbeatIntervalMs
         if (answer.assignment !== null) this.target = await this.named(answer.assignment.topicPartitions)
         this.reconcile()
       } catch (thrown) {
         this.cluster.forget()
-        if (FENCED.has(codeOf(thrown))) this.lose()
+        if (FENCED.has(codeOf(thrown))) this.lose(false)
         else {
           const error = classify(thrown, `Belonging to group ${this.options.group}`)
           if (!(error instanceof KafkaError) || error.kind !== "retriable") {
             if (!this.leaving) this.give(error)
             return
           }
+          if (!this.leaving) this.events.heard(error)
         }
         await this.nap.sleep(Math.min(this.cluster.backoff(failures++), interval))
         continue
@@ -156,23 +126,5 @@ export class ConsumerMembership implements Membership {
     } finally {
       this.reconciling = false
     }
-  }
-
-  private give(error: Error): void {
-    const found = error instanceof KafkaError ? error : new KafkaError("fatal", error.message, { cause: error })
-    this.leaving = true
-    this.session.stop()
-    this.nap.rouse()
-    this.events.failed(found)
-  }
-
-  private lose(): void {
-    const { owned } = this
-    this.life++
-    this.owned = []
-    this.target = null
-    this.epoch = JOINING
-    if (owned.length > 0) this.events.lost(owned)
-    this.nap.rouse()
   }
 }

@@ -1,4 +1,4 @@
-import type { Batch, Consumer, ConsumerOptions, TopicPartition } from "../driver.ts"
+import type { Batch, Beginning, Consumer, ConsumerOptions, TopicPartition } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import { commitOffsets, groupOffsets } from "./admin.ts"
 import { ClassicMembership } from "./classic-membership.ts"
@@ -36,11 +36,12 @@ export class GroupConsumer implements Consumer, MembershipEvents {
     this.clusters = clusters
     const { group, topics, sessionTimeout = SESSION_TIMEOUT } = options
     const Member = options.protocol === "classic" ? ClassicMembership : ConsumerMembership
-    this.membership = new Member(clusters.members, { group, topics, sessionTimeout }, this)
+    this.membership = new Member(clusters.members, { group, topics, sessionTimeout, besides: clusters.offsets }, this)
     this.fetcher = new PartitionFetcher(clusters.records, {
       maxWait: options.maxWait ?? MAX_WAIT,
       maxBytes: options.maxBytes ?? MAX_BYTES,
       committedOnly: (options.isolation ?? "read_committed") === "read_committed",
+      limits: options.limits,
       outOfRange: place => this.beginning([place]),
     })
   }
@@ -105,7 +106,7 @@ export class GroupConsumer implements Consumer, MembershipEvents {
     const offsets = await this.beginning(partitions)
     // Told first: the bridge may pause them before anything comes.
     this.fetcher.add(offsets)
-    this.options.assigned?.(partitions)
+    this.options.assigned?.(offsets)
     this.fetcher.pump()
   }
 
@@ -118,19 +119,23 @@ export class GroupConsumer implements Consumer, MembershipEvents {
     }
   }
 
-  lost(partitions: readonly TopicPartition[]): void {
+  lost(partitions: readonly TopicPartition[], silent: boolean): void {
     this.fetcher.remove(partitions)
-    this.options.lost?.(partitions)
+    this.options.lost?.(partitions, silent)
+  }
+
+  heard(error: unknown): void {
+    this.options.heard?.(error)
   }
 
   failed(error: KafkaError): void {
     const partitions = this.assignment
-    if (partitions.length > 0) this.lost(partitions)
+    if (partitions.length > 0) this.lost(partitions, false)
     this.fetcher.fail(error)
   }
 
   /** Where to read on: where the group has committed, or where the options say. */
-  private async beginning(partitions: readonly TopicPartition[]): Promise<(TopicPartition & { offset: number })[]> {
+  private async beginning(partitions: readonly TopicPartition[]): Promise<Beginning[]> {
     const { offsets } = this.clusters
     const topics = [...new Set(partitions.map(({ topic }) => topic))]
     const committed = new Map<string, number>()
@@ -148,7 +153,7 @@ export class GroupConsumer implements Consumer, MembershipEvents {
       const known = committed.get(`${topic}/${partition}`)
       // What was committed may have been deleted since (retention): on with what is left, not with the newest.
       const offset = known === undefined ? start.get(partition) : Math.max(known, first.get(partition) ?? 0)
-      return { topic, partition, offset: offset ?? 0 }
+      return { topic, partition, offset: offset ?? 0, committed: known !== undefined }
     })
   }
 

@@ -1,7 +1,7 @@
 import type { Compression, KafkaHeader, KafkaRecord } from "../driver.ts"
 import type { SharedHeaders } from "../shared-headers.ts"
 import type { Library } from "./load.ts"
-import { varintSize, writeVarint } from "./varint.ts"
+import { Cursor, varintSize, writeVarint } from "./varint.ts"
 
 /** Bytes in front of the records of a batch (format 2, Kafka 0.11 and later). */
 export const BATCH_HEADER = 61
@@ -127,38 +127,104 @@ export interface EncodedRecords {
   readonly count: number
 }
 
+/** Where nothing is known of how many records there will be. */
+const FIRST_ROOM = 4_096
+
+export function batchMemory(): Buffer {
+  return Buffer.allocUnsafeSlow(BATCH_HEADER + FIRST_ROOM)
+}
+
 /**
- * Encodes as many records, from `from` on, as fit into `limit` bytes: one at least. `records` are all of one partition.
- * The library makes an object with lists of buffers for each record; this writes them behind one another.
+ * Writes records of one partition behind one another, as they come. The library makes an object with lists of buffers for each record.
  */
-export function encodeRecords(records: readonly KafkaRecord[], from: number, limit: number): EncodedRecords {
-  const firstTime = records[from].timestamp
-  let lastTime = firstTime
-  let target = Buffer.allocUnsafe(BATCH_HEADER + Math.min(limit + MARGIN, guess(records, from)))
-  let at = BATCH_HEADER
-  let index = from
-  for (; index < records.length; index++) {
-    const record = records[index]
-    const room = at + roomFor(record)
-    if (room > target.length) target = grown(target, at, room)
-    const end = writeRecord(target, at, record, index - from, firstTime)
-    if (index > from && end > limit) break
-    at = end
-    if (record.timestamp > lastTime) lastTime = record.timestamp
+export class BatchEncoder {
+  count = 0
+  private readonly limit: number
+  private target: Buffer
+  private used = BATCH_HEADER
+  private firstTime = 0
+  private lastTime = 0
+
+  /** `limit`: bytes of a batch, which one record may exceed. `memory`: to be filled; when it is too small, other memory takes its place. */
+  constructor(limit: number, memory = batchMemory()) {
+    this.limit = limit
+    this.target = memory
   }
-  return { bytes: target.subarray(0, at), firstTime, lastTime, count: index - from }
+
+  /** What it fills. */
+  get memory(): Buffer {
+    return this.target
+  }
+
+  /** False: it does not fit any more, and nothing was added. */
+  add(record: KafkaRecord): boolean {
+    const { count, used, limit } = this
+    const room = used + roomFor(record)
+    if (room > this.target.length) this.target = grown(this.target, used, room)
+    if (count === 0) {
+      this.firstTime = record.timestamp
+      this.lastTime = record.timestamp
+    }
+    const end = writeRecord(this.target, used, record, count, this.firstTime)
+    if (count > 0 && end > limit) return false
+    this.used = end
+    this.count = count + 1
+    if (record.timestamp > this.lastTime) this.lastTime = record.timestamp
+    return true
+  }
+
+  /** What was added; the encoder is of no use any more. */
+  take(): EncodedRecords {
+    const { target, used, firstTime, lastTime, count } = this
+    return { bytes: target.subarray(0, used), firstTime, lastTime, count }
+  }
 }
 
-/** For the record that does not fit any more. */
-const MARGIN = 4_096
-
-/** The first record stands for all. */
-function guess(records: readonly KafkaRecord[], from: number): number {
-  return roomFor(records[from]) * (records.length - from)
+/** As many records, from `from` on, as fit into `limit` bytes: one at least. `records` are all of one partition. */
+export function encodeRecords(records: readonly KafkaRecord[], from: number, limit: number): EncodedRecords {
+  const encoder = new BatchEncoder(limit)
+  for (let index = from; index < records.length; index++) if (!encoder.add(records[index])) break
+  return encoder.take()
 }
 
-function grown(target: Buffer, used: number, needed: number) {
-  const larger = Buffer.allocUnsafe(Math.max(needed, target.length * 2))
+/** The same records in two batches, where a broker wants no larger ones. There are two at least; they are not compressed. */
+export function halved({ bytes, firstTime, count }: EncodedRecords): [EncodedRecords, EncodedRecords] {
+  const middle = count >> 1
+  const cursor = new Cursor(bytes, BATCH_HEADER)
+  const times = [firstTime, firstTime]
+  for (let index = 0; index < middle; index++) {
+    const end = cursor.varint() + cursor.at
+    cursor.at++
+    times[0] = Math.max(times[0], firstTime + cursor.varint())
+    cursor.at = end
+  }
+  const first = { bytes: bytes.subarray(0, cursor.at), firstTime, lastTime: times[0], count: middle }
+  // Times and places count from the first of a batch, and may have other lengths.
+  const target = Buffer.allocUnsafe(BATCH_HEADER + bytes.length - cursor.at + (count - middle) * 3 * MOST_VARINT)
+  let used = BATCH_HEADER
+  let secondTime = 0
+  let lastTime = 0
+  for (let index = 0; index < count - middle; index++) {
+    const end = cursor.varint() + cursor.at
+    const attributes = bytes[cursor.at++]
+    const time = firstTime + cursor.varint()
+    cursor.varint()
+    if (index === 0) {
+      secondTime = time
+      lastTime = time
+    } else if (time > lastTime) lastTime = time
+    const delta = time - secondTime
+    used = writeVarint(target, used, 1 + varintSize(delta) + varintSize(index) + end - cursor.at)
+    target[used++] = attributes
+    used = writeVarint(target, writeVarint(target, used, delta), index)
+    used += bytes.copy(target, used, cursor.at, end)
+    cursor.at = end
+  }
+  return [first, { bytes: target.subarray(0, used), firstTime: secondTime, lastTime, count: count - middle }]
+}
+
+function grown(target: Buffer, used: number, needed: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(Math.max(needed, target.length * 2))
   target.copy(larger, 0, 0, used)
   return larger
 }
@@ -187,6 +253,14 @@ function writeInt64(target: Buffer, value: number, at: number): void {
   target.writeUInt32BE(value - Math.floor(value / 0x1_0000_0000) * 0x1_0000_0000, at + 4)
 }
 
+/** The library copies what it gives to the native function, unless it comes as a list of buffers; the other one takes buffers only. */
+function checksum(library: Library, bytes: Buffer): number {
+  native ??= library.loadNativeCRC32C() !== null
+  return library.crc32c(native ? library.Writer.create().append(bytes).dynamicBuffer : bytes)
+}
+
+let native: boolean | undefined
+
 /** Fills in the header in place: the batch is ready to be sent, and may be sent again as it is. */
 export function sealBatch(library: Library, records: EncodedRecords, codec: Compression, sender: Sender): Buffer {
   const { bytes, count } = records
@@ -202,6 +276,6 @@ export function sealBatch(library: Library, records: EncodedRecords, codec: Comp
   bytes.writeInt16BE(sender.epoch, 51)
   bytes.writeInt32BE(sender.sequence, 53)
   bytes.writeInt32BE(count, 57)
-  bytes.writeUInt32BE(library.crc32c(bytes.subarray(CHECKED_FROM)), CRC_AT)
+  bytes.writeUInt32BE(checksum(library, bytes.subarray(CHECKED_FROM)), CRC_AT)
   return bytes
 }

@@ -1,4 +1,4 @@
-import type { StoredRecord } from "../driver.ts"
+import type { ReadLimits, StoredRecord } from "../driver.ts"
 import { type AbortedTransaction, decodeBatches } from "./decode-batch.ts"
 import { protocolError } from "./errors.ts"
 import type { Connection, Library } from "./load.ts"
@@ -19,6 +19,9 @@ export interface FetchOptions {
   readonly maxWait: number
   readonly maxBytes: number
   readonly committedOnly: boolean
+  readonly limits?: ReadLimits
+  /** See `Selection`. */
+  readonly marks?: boolean
 }
 
 export interface Fetched {
@@ -94,7 +97,9 @@ function decode(library: Library, bytes: Buffer, from: readonly FetchFrom[], opt
       const place = from.find(asked => asked.topic === topic && asked.partition === answer.partition)
       if (place === undefined) continue
       const { partition, aborted, records } = answer
-      const selection = { topic, partition, from: place.offset, aborted: options.committedOnly ? aborted : null }
+      const { limits, marks } = options
+      const selected = { topic, partition, from: place.offset, limits, marks }
+      const selection = { ...selected, aborted: options.committedOnly ? aborted : null }
       const decoded = decodeBatches(library, records, selection)
       const end = options.committedOnly ? answer.lastStable : answer.highWatermark
       fetched.push({ topic, partition, code: answer.code, end, ...decoded })

@@ -3,6 +3,7 @@ import type {
   ClusterView,
   Consumer,
   ConsumerOptions,
+  Isolation,
   KafkaDriver,
   KafkaProperties,
   Producer,
@@ -71,8 +72,12 @@ class PlatformaticDriver implements KafkaDriver {
     await admin.deleteTopics(await this.cluster(), topics)
   }
 
-  async offsets(topic: string, at: "earliest" | "latest" | number): Promise<Map<number, number>> {
-    return listOffsets(await this.cluster(), topic, at)
+  async offsets(
+    topic: string,
+    at: "earliest" | "latest" | number,
+    isolation?: Isolation,
+  ): Promise<Map<number, number>> {
+    return listOffsets(await this.cluster(), topic, at, isolation === "read_committed")
   }
 
   async producer(options: ProducerOptions = {}): Promise<Producer> {

@@ -1,5 +1,6 @@
 import type { TopicPartition } from "../driver.ts"
 import type { KafkaError } from "../errors.ts"
+import type { Cluster } from "./cluster.ts"
 
 /** What a member of a group tells its consumer. */
 export interface MembershipEvents {
@@ -7,8 +8,13 @@ export interface MembershipEvents {
   assigned(partitions: readonly TopicPartition[]): Promise<void>
   /** To be given up: the group waits until it resolves, but not longer than the rebalance timeout. */
   revoked(partitions: readonly TopicPartition[]): Promise<void>
-  /** Gone already. */
-  lost(partitions: readonly TopicPartition[]): void
+  /**
+   * Gone already. `silent`: nobody answered for a whole session, in which this process was awake; otherwise the group has said so, or may
+   * have given them to others while we stood still.
+   */
+  lost(partitions: readonly TopicPartition[], silent: boolean): void
+  /** After each attempt to be heard by the group: null = it has answered. */
+  heard(error: unknown): void
   /** It cannot go on. */
   failed(error: KafkaError): void
 }
@@ -34,6 +40,8 @@ export interface MembershipOptions {
   readonly topics: readonly string[]
   /** Milliseconds without an answer after which the group has given our partitions to others. */
   readonly sessionTimeout: number
+  /** A way to the brokers on which no request waits for other members. */
+  readonly besides: Cluster
 }
 
 /** Longest time that a group waits for one member to give partitions up (milliseconds): commits have half of it. */
@@ -45,17 +53,21 @@ export function without(all: readonly TopicPartition[], others: readonly TopicPa
   return all.filter(({ topic, partition }) => !gone.has(`${topic}/${partition}`))
 }
 
+/** A timer that comes so much later than it should (milliseconds): the process was frozen, or very busy. */
+const STOOD_STILL = 1_000
+
 /**
  * The watch over a member's session: a group that does not hear of us gives our partitions away, and nobody tells us (kafka.md 1.3: the
  * library's heartbeats go on for ever). It runs from when the last answered request was sent.
  */
 export class Session {
   private readonly timeout: number
-  private readonly expired: () => void
+  private readonly expired: (awake: boolean) => void
   private timer: NodeJS.Timeout | null = null
   private end = Number.POSITIVE_INFINITY
 
-  constructor(timeout: number, expired: () => void) {
+  /** `expired` is told whether this process was awake all the time: who stood still does not know what others did meanwhile. */
+  constructor(timeout: number, expired: (awake: boolean) => void) {
     this.timeout = timeout
     this.expired = expired
   }
@@ -64,19 +76,29 @@ export class Session {
   heard(sent: number, grace = 0): void {
     this.stop()
     this.end = sent + this.timeout + grace
-    this.timer = setTimeout(() => this.check(), Math.max(0, this.end - performance.now()) + 1).unref()
+    this.watch()
   }
 
   check(): void {
-    if (performance.now() < this.end) return
+    const late = performance.now() - this.end
+    if (late < 0) return
     this.stop()
-    this.expired()
+    this.expired(late < STOOD_STILL)
   }
 
   stop(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
     this.end = Number.POSITIVE_INFINITY
+  }
+
+  private watch(): void {
+    const left = Math.max(0, this.end - performance.now()) + 1
+    this.timer = setTimeout(() => {
+      // Timers count whole milliseconds: now and then one comes a part of one too early.
+      if (performance.now() < this.end) this.watch()
+      else this.check()
+    }, left).unref()
   }
 }
 

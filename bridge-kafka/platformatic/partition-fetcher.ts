@@ -1,4 +1,4 @@
-import type { Batch, TopicPartition } from "../driver.ts"
+import type { Batch, ReadLimits, TopicPartition } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import type { Cluster } from "./cluster.ts"
 import { classify, protocolError } from "./errors.ts"
@@ -14,6 +14,7 @@ export interface FetcherOptions {
   readonly maxWait: number
   readonly maxBytes: number
   readonly committedOnly: boolean
+  readonly limits?: ReadLimits
   /** Where to go on when the log does not reach to where we are any more. */
   readonly outOfRange: (place: TopicPartition) => Promise<readonly { offset: number }[]>
 }
@@ -152,14 +153,15 @@ export class PartitionFetcher {
   private async fetchFrom(leader: number, positions: readonly Position[]): Promise<void> {
     this.busy.add(leader)
     for (const position of positions) position.fetching = true
-    const { maxBytes, committedOnly } = this.options
+    const { maxBytes, committedOnly, limits } = this.options
     const backlog = this.queue.some(({ position }) => !position.paused)
     const maxWait = backlog ? Math.min(SHORT_WAIT, this.options.maxWait) : this.options.maxWait
     const from = positions.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
     let trouble: unknown = null
     try {
       const connection = await this.cluster.connection(leader)
-      const fetched = await fetch(this.cluster.library, connection, from, { maxWait, maxBytes, committedOnly })
+      const options = { maxWait, maxBytes, committedOnly, limits, marks: true }
+      const fetched = await fetch(this.cluster.library, connection, from, options)
       for (const part of fetched) trouble = (await this.settle(part)) ?? trouble
     } catch (error) {
       trouble = error

@@ -1,13 +1,13 @@
-import type { Compression, KafkaRecord } from "../driver.ts"
-import { compress, type EncodedRecords, encodeRecords } from "./encode-batch.ts"
+import type { Compression, KafkaRecord, StoredAt } from "../driver.ts"
+import type { BatchMemory } from "./batch-memory.ts"
+import { BatchEncoder, compress, type EncodedRecords, halved } from "./encode-batch.ts"
 import type { Library } from "./load.ts"
 
 /** What one call stores in one partition: batches, one behind the other. */
 export class PartitionLane {
   readonly topic: string
   readonly partition: number
-  /** Of this partition, in order, and where each was in the call. */
-  readonly records: KafkaRecord[] = []
+  /** Where each of its records was in the call, in order. */
   readonly places: number[] = []
   /** So many of them are stored. */
   done = 0
@@ -15,62 +15,93 @@ export class PartitionLane {
   batch: EncodedRecords | null = null
   /** It has been sent before, and what became of it is not known. */
   ambiguous = false
-  private limit: number
+  /** The same as `batch`, not compressed. */
+  private plain: EncodedRecords | null = null
+  private readonly full: EncodedRecords[] = []
+  private open: BatchEncoder
+  private readonly memory: BatchMemory
+  /** What its batches fill. */
+  private readonly used: Buffer[] = []
+  private sent = 0
+  /** Where each stored batch begins: index of its first record, its offset. */
+  private readonly stored: { readonly from: number; readonly offset: number }[] = []
+  private readonly limit: number
 
-  constructor(topic: string, partition: number, limit: number) {
+  /** `limit`: bytes of a batch. */
+  constructor(topic: string, partition: number, limit: number, memory: BatchMemory) {
     this.topic = topic
     this.partition = partition
     this.limit = limit
+    this.memory = memory
+    this.open = new BatchEncoder(limit, memory.take())
   }
 
   get finished(): boolean {
-    return this.done === this.records.length
+    return this.done === this.places.length
+  }
+
+  /** `place`: which record of the call it is. Not once it is being sent. */
+  add(record: KafkaRecord, place: number): void {
+    if (!this.open.add(record)) {
+      this.full.push(this.open.take())
+      this.used.push(this.open.memory)
+      this.open = new BatchEncoder(this.limit, this.memory.take())
+      this.open.add(record)
+    }
+    this.places.push(place)
   }
 
   async prepare(library: Library, codec: Compression): Promise<EncodedRecords> {
-    this.batch ??= await compress(library, encodeRecords(this.records, this.done, this.limit), codec)
+    this.sent++
+    this.plain ??= this.full.shift() ?? this.open.take()
+    this.batch ??= await compress(library, this.plain, codec)
     return this.batch
   }
 
-  /** The batch is stored. */
-  advance(): void {
+  /** The batch is stored, from this offset on; -1: not known. */
+  advance(offset: number): void {
+    this.stored.push({ from: this.done, offset })
     this.done += this.batch?.count ?? 0
     this.batch = null
+    this.plain = null
     this.ambiguous = false
   }
 
   /** The batch was too large for the broker: halves, down to one record. False: it was one. */
   halve(): boolean {
-    if (this.batch === null || this.batch.count === 1) return false
-    this.limit = Math.max(1, Math.floor(this.batch.bytes.length / 2))
+    if (this.plain === null || this.plain.count === 1) return false
+    const [first, second] = halved(this.plain)
+    this.full.unshift(second)
+    this.plain = first
     this.batch = null
     return true
   }
+
+  /** All of it is stored: what it was written into can be used again, unless an attempt that was given up may still be on its way. */
+  release(): void {
+    if (this.sent > this.stored.length) return
+    this.used.push(this.open.memory)
+    for (const memory of this.used.splice(0)) this.memory.give(memory)
+  }
+
+  /** Where record number `place` of the call lies, which is one of this lane; null = it is not stored. */
+  placeOf(place: number): StoredAt | null {
+    const index = indexOf(this.places, place)
+    if (index >= this.done) return null
+    let at = this.stored.length - 1
+    while (this.stored[at].from > index) at--
+    const { from, offset } = this.stored[at]
+    return { topic: this.topic, partition: this.partition, offset: offset < 0 ? -1 : offset + index - from }
+  }
 }
 
-/** Records of a call by partition; those of one partition keep their order. */
-export function lanesOf(records: readonly KafkaRecord[], limit: number): PartitionLane[] {
-  const topics = new Map<string, PartitionLane[]>()
-  const lanes: PartitionLane[] = []
-  let last: PartitionLane | undefined
-  for (let place = 0; place < records.length; place++) {
-    const record = records[place]
-    const { topic, partition } = record
-    if (last === undefined || last.partition !== partition || last.topic !== topic) {
-      let ofTopic = topics.get(topic)
-      if (ofTopic === undefined) {
-        ofTopic = []
-        topics.set(topic, ofTopic)
-      }
-      last = ofTopic[partition]
-      if (last === undefined) {
-        last = new PartitionLane(topic, partition, limit)
-        ofTopic[partition] = last
-        lanes.push(last)
-      }
-    }
-    last.records.push(record)
-    last.places.push(place)
+/** In a list that rises. */
+function indexOf(list: readonly number[], wanted: number): number {
+  let low = 0
+  for (let high = list.length - 1; low < high; ) {
+    const middle = (low + high) >> 1
+    if (list[middle] < wanted) low = middle + 1
+    else high = middle
   }
-  return lanes
+  return low
 }

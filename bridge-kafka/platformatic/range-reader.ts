@@ -14,7 +14,8 @@ export async function* readRange(cluster: Cluster, place: TopicPartition, option
   const { topic, partition } = place
   const what = `Reading ${topic}/${partition}`
   const committedOnly = (options.isolation ?? "read_committed") === "read_committed"
-  const fetching = { maxWait: MAX_WAIT, maxBytes: options.maxBytes ?? MAX_BYTES, committedOnly }
+  const { maxBytes = MAX_BYTES, limits } = options
+  const fetching = { maxWait: MAX_WAIT, maxBytes, committedOnly, limits }
   const until = options.until ?? (await endOf(cluster, place, committedOnly))
   let at = Math.max(options.from, 0)
   while (at < until && options.signal?.aborted !== true) {

@@ -1,10 +1,12 @@
-import type { KafkaRecord, Producer, ProducerOptions, StoredAt } from "../driver.ts"
+import type { KafkaRecord, Packing, Producer, ProducerOptions, StoredAt } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import { BatchSender, ProducerIdentity } from "./batch-sender.ts"
+import type { Call } from "./call.ts"
 import type { Cluster } from "./cluster.ts"
 import { classify } from "./errors.ts"
+import { Packer } from "./packer.ts"
 import type { PartitionLane } from "./partition-lane.ts"
-import { DEADLINE, newCall, noteRefusals, noteStored, unfinished } from "./producer.ts"
+import { DEADLINE } from "./producer.ts"
 import { Turns } from "./turns.ts"
 
 /** Below the broker's transaction.max.timeout.ms (15 minutes); long enough for a broker to fail over in. */
@@ -23,6 +25,7 @@ export class TransactionalProducer implements Producer {
   private readonly sender: BatchSender
   private readonly turns = new Turns()
   private readonly identity: ProducerIdentity
+  private readonly packer: Packer
   private broken: KafkaError | null = null
 
   private constructor(cluster: Cluster, id: string, options: ProducerOptions, identity: ProducerIdentity) {
@@ -32,6 +35,7 @@ export class TransactionalProducer implements Producer {
     this.identity = identity
     const compression = options.compression ?? "none"
     this.sender = new BatchSender(cluster, { compression, acks: -1, transactionalId: id })
+    this.packer = new Packer(cluster.settings.batchBytes, true, call => this.turns.take(() => this.run(call)))
   }
 
   /** Fences every earlier producer of the id, and has its open transaction aborted, before it resolves. */
@@ -54,27 +58,33 @@ export class TransactionalProducer implements Producer {
   }
 
   transact(records: readonly KafkaRecord[]): Promise<StoredAt[]> {
-    return this.turns.take(() => this.run(records))
+    return this.turns.take(async () => {
+      const call = this.packer.callOf(records)
+      await this.run(call)
+      return call.places() as StoredAt[]
+    })
+  }
+
+  pack(): Packing {
+    return this.packer.pack()
   }
 
   close(): Promise<void> {
     return this.cluster.close()
   }
 
-  private async run(records: readonly KafkaRecord[]): Promise<StoredAt[]> {
+  private async run(call: Call): Promise<void> {
     if (this.broken !== null) {
       const text = "The transactional producer is broken by an earlier error: close it and make another of the same id"
       throw new KafkaError(this.broken.kind, text, { cause: this.broken })
     }
-    if (records.length === 0) return []
+    if (call.length === 0) return
     const end = performance.now() + this.deadline
-    const call = newCall(records, this.cluster.settings.batchBytes)
     try {
       await this.enter(call.lanes, end)
-      while (unfinished(call).length > 0) {
-        const sink = { stored: (lane: PartitionLane, offset: number) => noteStored(call, lane, offset) }
+      while (call.unfinished().length > 0) {
         await this.cluster.retry("Storing records", end - performance.now(), async () => {
-          noteRefusals(call, await this.sender.round(unfinished(call), this.identity, sink))
+          call.refuse(await this.sender.round(call.unfinished(), this.identity))
         })
         if (call.refusal !== null) throw call.refusal
       }
@@ -84,7 +94,6 @@ export class TransactionalProducer implements Producer {
       throw failure
     }
     await this.commit(end)
-    return call.stored as StoredAt[]
   }
 
   private fail(thrown: unknown): KafkaError {

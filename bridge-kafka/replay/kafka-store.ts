@@ -12,6 +12,12 @@ export interface KafkaStoreOptions {
   readonly isolation?: "read_committed" | "read_uncommitted"
 }
 
+/**
+ * What is fetched may become so much more in memory: text that compresses well, or small records. Beyond, a part of it is fetched again.
+ * (One batch alone may be larger: see `ReadLimits`.)
+ */
+const UNPACKED = 8
+
 /** Topics of a Kafka cluster, read without a consumer group. */
 export class KafkaStore implements RecordStore {
   readonly id: string
@@ -25,7 +31,7 @@ export class KafkaStore implements RecordStore {
   }
 
   async ranges(topic?: string): Promise<StoreRange[]> {
-    const { driver, topics } = this.options
+    const { driver, topics, isolation = "read_committed" } = this.options
     const all = typeof topics === "function" ? await topics() : topics
     const wanted = topic === undefined ? all : all.filter(name => name === topic)
     if (wanted.length === 0) return []
@@ -33,7 +39,11 @@ export class KafkaStore implements RecordStore {
     const ranges: StoreRange[] = []
     for (const name of wanted) {
       if (!known.has(name)) continue
-      const [first, end] = await Promise.all([driver.offsets(name, "earliest"), driver.offsets(name, "latest")])
+      // Not the high watermark: a replay would wait there for whoever has a transaction open.
+      const [first, end] = await Promise.all([
+        driver.offsets(name, "earliest"),
+        driver.offsets(name, "latest", isolation),
+      ])
       for (const [partition, last] of [...end].sort((a, b) => a[0] - b[0]))
         ranges.push({ topic: name, partition, first: first.get(partition) ?? 0, end: last })
     }
@@ -41,9 +51,10 @@ export class KafkaStore implements RecordStore {
   }
 
   async offsetsAt(ranges: readonly StoreRange[], time: number): Promise<number[]> {
+    const { driver, isolation = "read_committed" } = this.options
     const topics = [...new Set(ranges.map(range => range.topic))]
     const found = new Map(
-      await Promise.all(topics.map(async topic => [topic, await this.options.driver.offsets(topic, time)] as const)),
+      await Promise.all(topics.map(async topic => [topic, await driver.offsets(topic, time, isolation)] as const)),
     )
     return ranges.map(({ topic, partition, end }) => found.get(topic)?.get(partition) ?? end)
   }
@@ -51,7 +62,9 @@ export class KafkaStore implements RecordStore {
   async *read({ topic, partition, from, until, maxBytes, signal }: StoreRead): AsyncGenerator<StoreRecord[]> {
     if (from >= until) return
     const { driver, subjectOf, isolation = "read_committed" } = this.options
-    for await (const { records } of driver.read({ topic, partition }, { from, until, isolation, signal, maxBytes })) {
+    const limits = { togetherBytes: maxBytes * UNPACKED }
+    const reading = { from, until, isolation, signal, maxBytes, limits }
+    for await (const { records } of driver.read({ topic, partition }, reading)) {
       const batch: StoreRecord[] = []
       for (const record of records) {
         const subject = subjectOf(record)

@@ -1,11 +1,13 @@
 import type { Fabric } from "../../patterns/fabric/fabric.ts"
-import { ToFabric } from "../mapping/to-fabric.ts"
 import type { BridgeMetrics } from "../metrics/bridge-metrics.ts"
-import type { RecordStore, StoreRecord } from "./record-store.ts"
+import type { RecordStore } from "./record-store.ts"
+import { republisher } from "./republish.ts"
 import { ReplayService } from "./service.ts"
 
 export interface ReplaysOptions {
   readonly fabric: Fabric
+  /** Id of the fabric in hd.hops. */
+  readonly fabricId: string
   /** Name of the bridge. */
   readonly bridge: string
   readonly maxHops: number
@@ -18,7 +20,6 @@ export class Replays {
   private service: ReplayService | null = null
   private stores = new Map<string, RecordStore>()
   private offered = ""
-  private readonly mappings = new Map<string, ToFabric>()
   /** Of services that were replaced. */
   private before = 0
 
@@ -45,7 +46,7 @@ export class Replays {
       fabric,
       bridge,
       stores: this.stores,
-      republish: (record, cluster) => this.republish(record, cluster),
+      republish: republisher(this.options),
     })
     await this.service.start()
   }
@@ -54,19 +55,5 @@ export class Replays {
     this.before += this.service?.stats.records ?? 0
     this.service?.close()
     this.service = null
-  }
-
-  private republish(record: StoreRecord, cluster: string): Promise<void> | null {
-    const { bridge, maxHops, fabric } = this.options
-    let mapping = this.mappings.get(cluster)
-    if (mapping === undefined) {
-      mapping = new ToFabric({ bridge, connector: "replay", cluster, maxHops, replay: true })
-      this.mappings.set(cluster, mapping)
-    }
-    const { topic, partition, offset } = record
-    const message = mapping.message(record, topic, partition, offset)
-    if (message === null) return null
-    const { subject, data, headers, codec } = message
-    return fabric.send(subject, data, { headers, codec }).then(() => {})
   }
 }

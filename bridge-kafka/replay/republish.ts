@@ -4,23 +4,23 @@ import type { StoreRecord } from "./record-store.ts"
 
 export interface RepublishOptions {
   readonly fabric: Pick<Fabric, "publish" | "send">
-  /** Name of the bridge. Its name in `hd.hops` keeps its own sinks from storing the messages again, as long as those carry it. */
+  /** Id of the fabric in hd.hops. */
+  readonly fabricId: string
+  /** Name of the bridge. */
   readonly bridge: string
-  /** Of the connector that stored them. */
-  readonly connector: string
   /** hops.max. Default 8. */
   readonly maxHops?: number
 }
 
 /** For `ReplayServiceOptions.republish`: messages go out to their subjects, with `hd.replay`; subscribers that block are waited for. */
 export function republisher(options: RepublishOptions): (record: StoreRecord, cluster: string) => Promise<void> | null {
-  const { fabric, bridge, connector, maxHops } = options
+  const { fabric, fabricId, bridge, maxHops } = options
   let mapping: ToFabric | null = null
   let of = ""
   return (record, cluster) => {
     if (mapping === null || of !== cluster) {
       // Another name in the hops than the connector's: what it stored has passed it, and is no loop for that.
-      mapping = new ToFabric({ bridge, connector: `${connector}/replay`, cluster, maxHops, replay: true })
+      mapping = new ToFabric({ fabricId, bridge, connector: "replay", cluster, maxHops, replay: true })
       of = cluster
     }
     const { topic, partition, offset } = record

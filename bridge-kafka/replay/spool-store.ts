@@ -1,4 +1,6 @@
+import type { KafkaHeader } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
+import type { SpoolRecord } from "../spool/record-format.ts"
 import type { Spool } from "../spool/spool.ts"
 import type { RecordStore, StoreRange, StoreRead, StoreRecord } from "./record-store.ts"
 
@@ -13,9 +15,12 @@ export class SpoolStore implements RecordStore {
   readonly id: string
   readonly cluster: string
   private readonly spool: Spool
+  private readonly headersOf: (record: SpoolRecord) => readonly KafkaHeader[]
 
-  constructor(spool: Spool) {
+  /** `headersOf`: what a record is given with. Default: its own. */
+  constructor(spool: Spool, headersOf: (record: SpoolRecord) => readonly KafkaHeader[] = record => record.headers) {
     this.spool = spool
+    this.headersOf = headersOf
     this.id = `spool:${spool.id}`
     this.cluster = spool.id
   }
@@ -40,8 +45,10 @@ export class SpoolStore implements RecordStore {
         if (batch.missed > 0)
           throw new KafkaError("retriable", `${batch.missed} records of the spool were freed while they were read`)
         const records: StoreRecord[] = []
-        for (const { sequence, subject, key, value, headers, timestamp } of batch.records) {
+        for (const record of batch.records) {
+          const { sequence, subject, key, value, timestamp } = record
           if (sequence >= end) break
+          const headers = this.headersOf(record)
           records.push({ subject, topic, partition, offset: sequence, key, value, headers, timestamp })
         }
         if (records.length > 0) yield records

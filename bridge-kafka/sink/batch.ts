@@ -1,4 +1,4 @@
-import type { KafkaRecord, StoredAt } from "../driver.ts"
+import type { Packing, Places, StoredAt } from "../driver.ts"
 import { failureOf } from "../failure.ts"
 import { slotOf } from "../mapping/partition.ts"
 import type { BridgeRecord } from "../record.ts"
@@ -41,31 +41,41 @@ export interface Obstacle {
  * failed is built anew, and nothing has to be put back.
  */
 export class Batch {
-  readonly records: KafkaRecord[] = []
+  /** Its records for Kafka. */
+  readonly packing: Packing
   /** What stands in the way of the next record, when that is why it is so short. */
   obstacle: Obstacle | null = null
   bytes = 0
   /** Journal records in it that become records of Kafka. */
   entries = 0
   private readonly parts: { shard: Shard; count: number }[] = []
-  /** For each journal record: where in `records` it ends. */
+  /** For each journal record: where in `packing` it ends. */
   private readonly ends: number[] = []
+  private readonly sequences: number[] = []
+  /** By place in the batch, those whose publishers wait. The others are bytes again: nothing of them is needed any more. */
+  private readonly awaited = new Map<number, SpoolRecord>()
   private readonly sources: BatchSources
   private readonly mapped: BridgeRecord[] = []
   private readonly numbers = new Map<Source, Set<number>>()
-  /** Own ids of each shard, with the number of the record. */
+  /** Own ids of each shard, with the number of the record in `packing`; -1 = it became none. */
   private readonly ids = new Map<Ledger, Map<string, number>>()
   private readonly replaced = new Map<SpoolRecord, { error: unknown; kept: boolean }>()
   private already: ReadonlyMap<number, StoredAt | null> = new Map()
   private position = -1
 
-  constructor(sources: BatchSources) {
+  constructor(sources: BatchSources, packing: Packing) {
     this.sources = sources
+    this.packing = packing
   }
 
   /** Journal records, those included that become nothing. */
   get length(): number {
     return this.ends.length
+  }
+
+  /** Whether all of it is of these shards. */
+  isOf(shards: readonly Shard[]): boolean {
+    return this.parts.every(({ shard, count }) => count === 0 || shards.includes(shard))
   }
 
   /**
@@ -84,19 +94,22 @@ export class Batch {
     this.parts.push(part)
     this.position = shard.ledger?.peek(this.sources.spool)?.stored.last ?? -1
     while (part.count < shard.length && this.entries < most && this.bytes < limit) {
-      if (!this.add(shard.at(part.count), shard.ledger, condemned)) return
+      const record = shard.at(part.count)
+      if (!this.add(record, shard.ledger, condemned)) return
+      if (record.origin !== null) this.awaited.set(this.sequences.length, record)
+      this.sequences.push(record.sequence)
       part.count++
     }
   }
 
-  /** Records of the checkpoint that belongs to the batch. */
-  checkpoint(topic: string, shard: Shard, now: number): KafkaRecord[] {
-    const records: KafkaRecord[] = []
+  /** The checkpoint that belongs to the batch goes with it. */
+  addCheckpoint(topic: string, shard: Shard, now: number): void {
+    const { packing } = this
     const ledger = shard.ledger as Ledger
     const last = this.lastSequence(shard)
-    records.push(sourceRecord(topic, shard.number, ledger.use(this.sources.spool, now), [last], now))
+    packing.add(sourceRecord(topic, shard.number, ledger.use(this.sources.spool, now), [last], now))
     for (const [source, numbers] of this.numbers)
-      records.push(
+      packing.add(
         sourceRecord(
           topic,
           shard.number,
@@ -105,35 +118,34 @@ export class Batch {
           now,
         ),
       )
-    for (const key of ledger.takeForgotten()) records.push(sourceGone(topic, shard.number, key, now))
+    for (const key of ledger.takeForgotten()) packing.add(sourceGone(topic, shard.number, key, now))
     const ids = this.ids.get(ledger)
-    if (ids !== undefined) records.push(idsRecord(topic, shard.number, ledger.ids.nextGroup, [...ids.keys()], now))
-    for (const group of ledger.takeEmptyIdGroups()) records.push(idsGone(topic, shard.number, group, now))
-    return records
+    if (ids !== undefined) packing.add(idsRecord(topic, shard.number, ledger.ids.nextGroup, [...ids.keys()], now))
+    for (const group of ledger.takeEmptyIdGroups()) packing.add(idsGone(topic, shard.number, group, now))
   }
 
   /** All of it is stored: publishers are told, shards go on. `done` gets each record of the journal. Returns the memory that is free now. */
-  settle(places: readonly StoredAt[], durable: boolean, done: (sequence: number) => void): number {
+  settle(places: Places, durable: boolean, done: (sequence: number) => void): number {
     let freed = 0
     let index = 0
     let from = 0
     for (const { shard, count } of this.parts) {
       const { ledger } = shard
       for (let i = 0; i < count; i++, index++) {
-        const record = shard.at(i)
         const to = this.ends[index]
-        if (record.origin !== null) this.tell(record, ledger, to > from ? places[from] : null, to > from)
+        const record = this.awaited.size === 0 ? undefined : this.awaited.get(index)
+        if (record !== undefined) this.tell(record, ledger, to > from ? (places.at(from) ?? null) : null, to > from)
         from = to
-        done(record.sequence)
+        done(this.sequences[index])
       }
       if (ledger !== null && count > 0 && durable)
-        ledger.use(this.sources.spool, Date.now()).store(shard.at(count - 1).sequence, null, false)
+        ledger.use(this.sources.spool, Date.now()).store(this.sequences[index - 1], null, false)
       const size = shard.shift(count)
       shard.bytes -= size
       freed += size
     }
     for (const [ledger, ids] of this.ids)
-      ledger.rememberIds([...ids].map(([id, at]) => [id, places[at] ?? null] as const))
+      ledger.rememberIds([...ids].map(([id, at]) => [id, at < 0 ? null : (places.at(at) ?? null)] as const))
     for (const [record, { error, kept }] of this.replaced) this.sources.poison.replaced(record, error, kept)
     return freed
   }
@@ -143,13 +155,11 @@ export class Batch {
     if (places.length === 0) return
     let index = 0
     let from = 0
-    for (const { shard, count } of this.parts) {
-      for (let i = 0; i < count; i++, index++) {
-        const to = this.ends[index]
-        if (to > from && places.slice(from, to).every(place => place !== null))
-          into.set(shard.at(i).sequence, places[from])
-        from = to
-      }
+    for (; index < this.length; index++) {
+      const to = this.ends[index]
+      if (to > from && places.slice(from, to).every(place => place !== null))
+        into.set(this.sequences[index], places[from])
+      from = to
     }
   }
 
@@ -169,11 +179,11 @@ export class Batch {
   /** False: the batch ends before it. */
   private add(record: SpoolRecord, ledger: Ledger | null, condemned: ReadonlyMap<number, unknown>): boolean {
     if (ledger !== null && this.isDuplicate(record, ledger)) {
-      this.ends.push(this.records.length)
+      this.ends.push(this.packing.length)
       return true
     }
     if (this.already.size > 0 && this.already.has(record.sequence)) {
-      this.ends.push(this.records.length)
+      this.ends.push(this.packing.length)
       // Its dead letter was stored with an attempt of which something else was refused.
       if (condemned.has(record.sequence))
         this.replaced.set(record, { error: condemned.get(record.sequence), kept: true })
@@ -207,24 +217,28 @@ export class Batch {
       }
       if (instead !== null) mapped.push(instead)
     }
-    const start = this.records.length
+    const { packing } = this
+    const start = packing.length
     for (let i = 0; i < mapped.length; i++) {
       const one = mapped[i]
       const count = this.sources.topics.count(one.topic)
       if (count === 0) {
-        this.records.length = start
         this.obstacle = { gone: this.sources.topics.resolve(one.topic), record }
         return false
       }
       if (one.partition < 0 || one.partition >= count) place(one, count)
-      this.records.push(one)
+    }
+    for (let i = 0; i < mapped.length; i++) {
+      const one = mapped[i]
+      packing.add(one)
       this.bytes += OVERHEAD + (one.key?.length ?? 0) + (one.value?.length ?? 0)
     }
     // Not before: while the topic of the dead letters is looked for, the record is not in the batch.
     if (refusal !== undefined) this.replaced.set(record, { error: refusal, kept: mapped.length > 0 })
     if (mapped.length > 0) this.entries++
-    this.ends.push(this.records.length)
-    if (ledger !== null && (record.origin !== null || record.id !== "")) this.note(record, ledger, start)
+    this.ends.push(packing.length)
+    if (ledger !== null && (record.origin !== null || record.id !== ""))
+      this.note(record, ledger, mapped.length > 0 ? start : -1)
     return true
   }
 

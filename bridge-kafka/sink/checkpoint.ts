@@ -91,6 +91,8 @@ export async function readCheckpoint(
       }
     }
   }
+  // It is not all of it then, and the shard may be another lane's.
+  signal.throwIfAborted()
   // At once: publishers ask meanwhile.
   ledger.beginRestore()
   try {

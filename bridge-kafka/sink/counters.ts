@@ -24,6 +24,8 @@ export interface SinkCounters {
   /** Sent to the owner of their shard. */
   forwarded: number
   takeOvers: number
+  /** Shards that were orphaned, as often as it happened (SINK-8). */
+  orphanings: number
   /** Messages that came while their shard had no owner, and were taken from the standby at take-over. */
   adopted: number
   /** At take-over: messages of which nobody knows whether the former owner took them, and that are not stored twice (exactly-once). */
@@ -51,6 +53,7 @@ export function sinkCounters(): SinkCounters {
     aborted: 0,
     forwarded: 0,
     takeOvers: 0,
+    orphanings: 0,
     adopted: 0,
     takeOverUncertain: 0,
     takeOverMissed: 0,

@@ -1,4 +1,5 @@
 import type { SpoolRecord } from "../spool/record-format.ts"
+import { RecordRun } from "../spool/record-run.ts"
 import { ContiguousPrefix } from "./contiguous-prefix.ts"
 import { type Journal, memoryOf } from "./journal.ts"
 import type { Shard } from "./shard.ts"
@@ -125,7 +126,8 @@ export class Dispatcher {
         if (this.stopped) return
         const records = await this.journal.read()
         if (records === null) return
-        this.dispatch(records)
+        if (records instanceof RecordRun) this.dispatchRun(records)
+        else this.dispatch(records)
       }
     } catch (error) {
       if (!this.stopped) this.host.failed(error)
@@ -135,9 +137,7 @@ export class Dispatcher {
   private dispatch(records: readonly SpoolRecord[]): void {
     const { shards } = this
     const touched = new Set<Shard>()
-    const first = records[0].sequence
-    // Some were dropped to make room: nobody waits for them.
-    if (first > this.readTo) this.prefix.skip(this.readTo, first)
+    this.begin(records[0].sequence)
     let last: Shard | null = null
     for (let i = 0; i < records.length; i++) {
       const record = records[i]
@@ -155,5 +155,31 @@ export class Dispatcher {
     }
     this.readTo = records[records.length - 1].sequence + 1
     for (const shard of touched) this.host.arrived(shard)
+  }
+  /** The same, of records that stay bytes. */
+  private dispatchRun(run: RecordRun): void {
+    const { shards } = this
+    const touched = new Set<Shard>()
+    this.begin(run.first)
+    let last: Shard | null = null
+    for (let i = 0; i < run.length; i++) {
+      const number = run.shardAt(i)
+      const shard = shards[number < shards.length ? number : this.shardOf(run.at(i).subject)]
+      const size = run.memoryAt(i)
+      shard.pushFrom(run, i)
+      shard.bytes += size
+      this.bytes += size
+      if (shard !== last) {
+        touched.add(shard)
+        last = shard
+      }
+    }
+    this.readTo = run.first + run.length
+    for (const shard of touched) this.host.arrived(shard)
+  }
+
+  /** Some may have been dropped to make room: nobody waits for them. */
+  private begin(first: number): void {
+    if (first > this.readTo) this.prefix.skip(this.readTo, first)
   }
 }

@@ -16,8 +16,6 @@ export interface ForwarderHost {
   done(sequence: number): void
   settled(freed: number): void
   trouble(error: unknown): void
-  /** Somebody else has stored records of it: it has another owner. */
-  elsewhere(shard: Shard): void
 }
 
 /** Bytes of one request: large enough to be cheap, small enough for any node's maxPayload. */
@@ -102,7 +100,6 @@ export class Forwarder {
       signal: this.abort.signal,
     })
     const outcomes = decodeReply(reply.bytes, messages.length)
-    if (outcomes[0]?.stored === true) host.elsewhere(shard)
     let count = 0
     // In order: what comes after one that was not taken is not taken either.
     while (count < outcomes.length) {
@@ -113,6 +110,7 @@ export class Forwarder {
       host.done(record.sequence)
     }
     host.counters.forwarded += count
+    if (count > 0) host.trouble(null)
     const freed = shard.shift(count)
     shard.bytes -= freed
     host.settled(freed)

@@ -5,7 +5,7 @@ import type { Subscription } from "../../patterns/fabric/subscription.ts"
 import type { SinkCounters } from "./counters.ts"
 import type { Journal } from "./journal.ts"
 import type { ShardFinder } from "./shard-finder.ts"
-import { recordOf } from "./spooled-message.ts"
+import { ArrivedRecord } from "./spooled-message.ts"
 import type { Standby } from "./standby.ts"
 
 export interface IntakeHost {
@@ -16,6 +16,8 @@ export interface IntakeHost {
   readonly taken: Uint8Array
   /** Null: there are no other instances. */
   readonly standby: Standby | null
+  /** Says of a message that it is not to be taken, and counts it. Default: all are. */
+  readonly refuses?: (message: FabricMessage) => boolean
 }
 
 /** Messages that may wait here and at each publisher while a turn is at work: a burst, not an outage, which the journal takes. */
@@ -25,6 +27,7 @@ const LIMIT = 65_536
 export class Intake {
   private readonly subscriptions: Subscription<unknown>[] = []
   private readonly host: IntakeHost
+  private readonly arrived = new ArrivedRecord()
 
   constructor(host: IntakeHost) {
     this.host = host
@@ -60,6 +63,7 @@ export class Intake {
   private take(message: FabricMessage): void {
     const { host } = this
     const { counters } = host
+    if (host.refuses?.(message) === true) return
     const shard = host.finder.of(message.subject)
     if (host.taken[shard] === 0) {
       counters.foreign++
@@ -71,7 +75,7 @@ export class Intake {
       return
     }
     try {
-      if (host.journal.append(recordOf(message, Date.now()), shard, "", null) < 0) {
+      if (host.journal.append(this.arrived.of(message, Date.now()), shard, "", null) < 0) {
         counters.full++
         return
       }

@@ -1,5 +1,6 @@
 import type { BridgeRecord } from "../record.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
+import type { RecordRun } from "../spool/record-run.ts"
 
 /**
  * What lies between taking a record and sending it: the spool on disk, memory, or first memory and then disk. It gives back in the
@@ -19,7 +20,7 @@ export interface Journal {
   /** Somebody waits: what was appended becomes durable, and can be read, as soon as possible. */
   hurry(): void
   /** The next records in order, at least one; a jump in the sequences means that some were dropped. Null = closed. */
-  read(): Promise<readonly SpoolRecord[] | null>
+  read(): Promise<readonly SpoolRecord[] | RecordRun | null>
   /** Everything below may be forgotten. */
   release(below: number): void
   close(): Promise<void>

@@ -1,10 +1,11 @@
 import { Backoff } from "../backoff.ts"
-import type { KafkaDriver, KafkaRecord, Producer, ProducerOptions, StoredAt } from "../driver.ts"
+import type { KafkaDriver, Places, Producer, ProducerOptions, StoredAt } from "../driver.ts"
 import { type ErrorKind, KafkaError } from "../errors.ts"
 import { failureOf } from "../failure.ts"
 import { Batch, type BatchSources } from "./batch.ts"
 import { readCheckpoint } from "./checkpoint.ts"
 import type { SinkCounters } from "./counters.ts"
+import { packingOf } from "./list-packing.ts"
 import { LetterRefused } from "./poison.ts"
 import type { Shard } from "./shard.ts"
 
@@ -80,6 +81,7 @@ export class Lane {
   private running: Promise<void> | null = null
   private rounds = 0
   private inRound = false
+  private trying = Number.POSITIVE_INFINITY
   private waiters: (() => void)[] = []
 
   constructor(host: LaneHost, exactlyOnce: ExactlyOnce | null) {
@@ -91,6 +93,11 @@ export class Lane {
 
   start(): void {
     this.running ??= this.run()
+  }
+
+  /** Since when Kafka owes an answer, by `performance.now`; infinite when it owes none. */
+  get owedSince(): number {
+    return this.inRound ? this.lastStart : this.trying
   }
 
   /** A shard more, for a lane that has no transactions. */
@@ -105,6 +112,12 @@ export class Lane {
     await this.roundIsOver()
     // Others of the batch go again, perhaps twice: at least once.
     this.again = null
+    this.wake()
+  }
+
+  /** Nothing of the shard is sent until it is added again, as it is, or removed. */
+  hold(shard: Shard): void {
+    this.shards = this.shards.filter(one => one !== shard)
   }
 
   /** There is more to send. */
@@ -129,9 +142,13 @@ export class Lane {
     const { signal } = this.abort
     while (!signal.aborted) {
       try {
-        if (this.producer === null && (this.exactlyOnce !== null || this.hasRecords())) await this.open()
+        if (this.producer === null && (this.exactlyOnce !== null || this.hasRecords())) {
+          this.trying = performance.now()
+          await this.open()
+          this.trying = Number.POSITIVE_INFINITY
+        }
         if (signal.aborted) break
-        if (!this.hasRecords()) await this.pause(0)
+        if (!this.hasRecords() || this.again?.isOf(this.shards) === false) await this.pause(0)
         else {
           await this.linger()
           if (signal.aborted) break
@@ -141,6 +158,7 @@ export class Lane {
       } catch (error) {
         if (signal.aborted || !(await this.recover(error))) break
       } finally {
+        this.trying = Number.POSITIVE_INFINITY
         this.inRound = false
         this.rounds++
         for (const waiter of this.waiters.splice(0)) waiter()
@@ -167,6 +185,7 @@ export class Lane {
     // Fences the former owner and ends its transaction: what is read afterwards is the last word.
     const producer = await host.driver.producer({ ...options, transactionalId })
     try {
+      this.abort.signal.throwIfAborted()
       if (shard.ledger !== null)
         await readCheckpoint(host.driver, checkpointTopic, shard.number, shard.ledger, this.abort.signal)
     } catch (error) {
@@ -195,15 +214,16 @@ export class Lane {
     }
     this.inRound = true
     this.lastStart = performance.now()
-    const places = batch.records.length === 0 ? [] : await this.send(batch)
+    const stored = batch.packing.length
+    const places = stored === 0 ? [] : await this.send(batch)
     this.again = null
-    const { condemned, counters } = { condemned: this.condemned, counters: host.counters }
+    const { counters } = host
     const freed = batch.settle(places, this.exactlyOnce !== null, sequence => {
-      if (condemned.size > 0) condemned.delete(sequence)
+      if (this.condemned.size > 0) this.condemned.delete(sequence)
       if (this.already.size > 0) this.already.delete(sequence)
       host.done(sequence)
     })
-    counters.stored += batch.records.length
+    counters.stored += stored
     counters.storedBytes += batch.bytes
     counters.batches++
     if (this.most < MOST_RECORDS) this.most = Math.min(this.most * 2, MOST_RECORDS)
@@ -215,7 +235,7 @@ export class Lane {
 
   private build(): Batch {
     const { host, shards } = this
-    const batch = new Batch(host)
+    const batch = new Batch(host, packingOf(this.producer as Producer, this.exactlyOnce !== null))
     const { batchBytes } = host.settings
     // Each shard is the first in its turn.
     const first = this.turn++
@@ -228,13 +248,11 @@ export class Lane {
     return batch
   }
 
-  private async send(batch: Batch): Promise<StoredAt[]> {
-    const producer = this.producer as Producer
+  private async send(batch: Batch): Promise<Places> {
     try {
-      if (this.exactlyOnce === null) return await producer.produce(batch.records)
-      const { checkpointTopic, shard } = this.exactlyOnce
-      const records: KafkaRecord[] = batch.records.concat(batch.checkpoint(checkpointTopic, shard, Date.now()))
-      return await producer.transact(records)
+      if (this.exactlyOnce !== null)
+        batch.addCheckpoint(this.exactlyOnce.checkpointTopic, this.exactlyOnce.shard, Date.now())
+      return await batch.packing.send()
     } catch (error) {
       if (this.exactlyOnce !== null) {
         this.broken = true

@@ -67,8 +67,9 @@ export class OverflowJournal implements Journal {
       // What is in memory came before what is on the disk: nothing goes there until the disk is empty.
       if (this.memory.unread > 0) return this.memory.read()
       if (this.onDisk && this.readTo < this.disk.next) {
-        const records = await this.disk.read()
-        if (records === null) return null
+        const read = await this.disk.read()
+        if (read === null) return null
+        const records = [...read]
         this.readTo = records[records.length - 1].sequence + 1
         const { base } = this
         return base === 0 ? records : records.map(one => ({ ...one, sequence: one.sequence + base }))

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises"
 import { HeddleError } from "../../core/errors.ts"
 import { Backoff } from "../backoff.ts"
 import type { Consumer, KafkaDriver, TopicPartition } from "../driver.ts"
@@ -8,10 +9,11 @@ export interface OwnershipHost {
   gain(shard: number): void
   /** It will be another's: resolves when nothing of it is on its way. */
   give(shards: readonly number[]): Promise<void>
-  /** It is another's already, or nobody's, as when Kafka is away. */
-  lose(shard: number): void
+  /** `silent`: the group cannot be reached, and nobody has been given it instead. Otherwise it may be another's already. */
+  lose(shard: number, silent: boolean): void
   /** The group has said what is ours; `owns` tells. */
   settled(): void
+  /** What keeps us from the group; null = it has answered. */
   trouble(error: unknown): void
   failed(error: unknown): void
 }
@@ -22,7 +24,12 @@ export interface OwnershipOptions {
   readonly shards: number
   readonly retryMin: number
   readonly retryMax: number
+  /** Milliseconds without an answer after which the group has given up on us. */
+  readonly session: number
 }
+
+/** Milliseconds that joining, when it is under way, is waited for at the end. */
+const LEAVE_MOST = 2_000
 
 /** Which shards are this instance's, as a consumer group on a topic of as many partitions decides (SINK-3); nothing is ever in that topic. */
 export class Ownership {
@@ -33,6 +40,9 @@ export class Ownership {
   private readonly owned = new Set<number>()
   private consumer: Consumer | null = null
   private running: Promise<void> | null = null
+  /** When the group has answered last, by `performance.now`; before the first answer, and after a loss, when that began. */
+  private heardAt = performance.now()
+  private member = false
 
   constructor(driver: KafkaDriver, host: OwnershipHost, options: OwnershipOptions) {
     this.driver = driver
@@ -41,11 +51,17 @@ export class Ownership {
   }
 
   start(): void {
+    this.heardAt = performance.now()
     this.running ??= this.run()
   }
 
   owns(shard: number): boolean {
     return this.owned.has(shard)
+  }
+
+  /** Milliseconds since which the group cannot be asked whose the shards are; 0 = it can, or its last answer still holds. */
+  silence(now: number): number {
+    return Math.max(0, now - this.heardAt - (this.member ? this.options.session : 0))
   }
 
   /** Leaves the group: what is owned is given up in order. */
@@ -58,7 +74,8 @@ export class Ownership {
     // Before the group knows: nobody else may have them while there is something to send.
     if (given.length > 0) await this.host.give(given)
     await consumer?.close().catch(() => {})
-    await this.running
+    // One that is still being made is closed when it comes: where Kafka is away, that is later than anybody wants to wait.
+    await Promise.race([this.running, delay(LEAVE_MOST, undefined, { ref: false })])
   }
 
   private async run(): Promise<void> {
@@ -76,7 +93,7 @@ export class Ownership {
         if (signal.aborted) break
         const { kind } = failureOf(error, "KAFKA_CONSUME")
         if (kind === "fatal" || kind === "poison") {
-          this.loseAll()
+          this.loseAll(false)
           this.host.failed(error)
           break
         }
@@ -84,8 +101,9 @@ export class Ownership {
       }
       const { consumer } = this
       this.consumer = null
+      // We leave by ourselves: nobody has them before.
+      this.loseAll(true)
       await consumer?.close().catch(() => {})
-      this.loseAll()
       await backoff.wait(signal)
     }
   }
@@ -122,16 +140,32 @@ export class Ownership {
         const given = numbers(partitions).filter(shard => this.owned.delete(shard))
         if (given.length > 0) await this.host.give(given)
       },
-      lost: partitions => {
-        for (const shard of numbers(partitions)) if (this.owned.delete(shard)) this.host.lose(shard)
+      lost: (partitions, silent = false) => {
+        this.unheard()
+        for (const shard of numbers(partitions)) if (this.owned.delete(shard)) this.host.lose(shard, silent)
       },
+      heard: error => {
+        if (error === null) {
+          this.member = true
+          this.heardAt = performance.now()
+        }
+        if (!this.abort.signal.aborted) this.host.trouble(error)
+      },
+      sessionTimeout: this.options.session,
     })
     if (this.abort.signal.aborted) await consumer.close().catch(() => {})
     else this.consumer = consumer
   }
 
-  private loseAll(): void {
-    for (const shard of this.owned) this.host.lose(shard)
+  private loseAll(silent: boolean): void {
+    this.unheard()
+    for (const shard of this.owned) this.host.lose(shard, silent)
     this.owned.clear()
+  }
+
+  private unheard(): void {
+    // While it is silent already, it goes on being so.
+    if (this.member) this.heardAt = performance.now()
+    this.member = false
   }
 }

@@ -7,6 +7,8 @@ export interface SinkSettings {
   /** Names in subjects, topics and transactional ids: the same in all instances. */
   readonly bridge: string
   readonly connector: string
+  /** Of the fabric in hd.hops (MAP-4). */
+  readonly fabricId: string
   /** Patterns that are subscribed to. */
   readonly subjects: readonly string[]
   readonly routes: readonly RouteOptions[]
@@ -47,10 +49,13 @@ export interface SinkSettings {
   /** Messages of shards that others own, kept for the case that a shard comes here: bytes in all (0 = none), and milliseconds. */
   readonly standbyBytes: number
   readonly standbyMs: number
+  /** Without an answer of the shards' group, after which it has given up on this instance. With groups of KIP-848 not less than the broker's own. */
+  readonly sessionMs: number
 }
 
 /** What a sink does when nothing is said. */
 export const SINK_DEFAULTS = {
+  fabricId: "default",
   guarantee: "at-least-once",
   shards: 16,
   coordination: "group",
@@ -82,6 +87,8 @@ export const SINK_DEFAULTS = {
   standbyBytes: 16 * 1024 * 1024,
   // The group finds out after 45 s that an instance has died.
   standbyMs: 60_000,
+  // Kafka's default.
+  sessionMs: 45_000,
 } as const satisfies Partial<SinkSettings>
 
 /** Subject on which the owner of a shard takes messages (DUR-2). */

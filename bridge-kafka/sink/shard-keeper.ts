@@ -1,5 +1,7 @@
 import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import { checkpointTopic } from "./checkpoint.ts"
+import type { Coordination } from "./coordination.ts"
+import type { SinkCounters } from "./counters.ts"
 import type { Dispatcher } from "./dispatcher.ts"
 import { Forwarder, type ForwarderHost } from "./forwarder.ts"
 import type { Journal } from "./journal.ts"
@@ -7,7 +9,6 @@ import { Lane, type LaneHost } from "./lane.ts"
 import { Ledger } from "./ledger.ts"
 import { type SinkSettings, storeSubject } from "./settings.ts"
 import type { Shard } from "./shard.ts"
-import type { Standby } from "./standby.ts"
 import { StoreService, type StoreServiceHost } from "./store-service.ts"
 
 export interface ShardKeeperHost {
@@ -15,16 +16,17 @@ export interface ShardKeeperHost {
   readonly settings: SinkSettings
   readonly journal: Journal
   readonly dispatcher: Dispatcher
+  readonly counters: SinkCounters
   readonly lanes: LaneHost
   readonly store: StoreServiceHost
   readonly forwarding: ForwarderHost
   /** 1 = messages of the shard are taken from subscriptions. */
   readonly taken: Uint8Array
   /** Null: there are no other instances. */
-  readonly standby: Standby | null
+  readonly others: Coordination | null
 }
 
-/** Gives each shard what its phase needs: a lane and a service when it is ours, a forwarder when it is not. */
+/** Gives each shard what its phase needs: a lane and a service when it is ours, a service when it is orphaned, a forwarder when it is another's. */
 export class ShardKeeper {
   readonly shards: readonly Shard[]
   private readonly host: ShardKeeperHost
@@ -51,23 +53,19 @@ export class ShardKeeper {
 
   arrived(shard: Shard): void {
     if (shard.phase === "foreign") this.forward(shard)
-    else (this.common ?? this.lanes.get(shard))?.wake()
+    else if (shard.phase !== "orphaned") (this.common ?? this.lanes.get(shard))?.wake()
   }
 
   /** Takes it over: what comes is taken from now on, and sent when the former owner is out of the way. */
   gain(shard: Shard): Promise<void> {
     return this.change(shard, async () => {
-      if (this.stopped || shard.phase !== "foreign") return
+      if (this.stopped || (shard.phase !== "foreign" && shard.phase !== "orphaned")) return
       const { host } = this
-      const { bridge, connector, shards, dedupPublishers, dedupIds } = host.settings
+      const { bridge, connector, shards } = host.settings
+      // Two at a time would store plain messages twice; at-least-once may, and misses none.
+      if (this.exactlyOnce && shard.phase === "foreign") await host.others?.orphans.release(shard.number)
       shard.phase = "taking"
-      // In one turn, so that nothing comes in between.
-      if (host.taken[shard.number] === 0) host.standby?.adopt(shard.number)
-      host.taken[shard.number] = 1
-      await this.forwarders.get(shard)?.close()
-      this.forwarders.delete(shard)
-      shard.ledger = shard.past ?? new Ledger(dedupPublishers, dedupIds)
-      shard.past = null
+      await this.take(shard)
       if (this.common !== null) {
         this.common.add(shard)
         this.serve(shard)
@@ -85,14 +83,39 @@ export class ShardKeeper {
   serve(shard: Shard): void {
     if (shard.phase !== "taking") return
     shard.phase = "owned"
-    const { fabric, settings, store } = this.host
-    const subject = storeSubject(settings.bridge, settings.connector, shard.number)
-    this.services.set(shard, new StoreService(fabric, subject, shard, store))
+    this.open(shard)
+  }
+
+  /**
+   * Nobody can be asked whose it is, and it was ours: its messages are taken as before, and nothing is sent until the group names an owner (SINK-8). What
+   * Kafka has not answered yet is sent again by that one, or by us.
+   */
+  orphan(shard: Shard): Promise<void> {
+    // At once, to be seen.
+    if (shard.phase === "owned") this.markOrphaned(shard)
+    return this.change(shard, async () => {
+      if (this.stopped || (shard.phase !== "orphaned" && shard.phase !== "taking")) return
+      if (shard.phase === "taking") this.markOrphaned(shard)
+      this.open(shard)
+      this.common?.hold(shard)
+      await this.lanes.get(shard)?.close()
+      this.lanes.delete(shard)
+    })
+  }
+
+  /** Nobody can be asked whose it is, and nobody else has it. */
+  claim(shard: Shard): Promise<void> {
+    return this.change(shard, async () => {
+      if (this.stopped || shard.phase !== "foreign") return
+      this.markOrphaned(shard)
+      await this.take(shard)
+      this.open(shard)
+    })
   }
 
   /** Gives it up in order: what is there of it is sent first, for as long as `handOverMs` allows (SINK-1). */
   async give(shards: readonly Shard[]): Promise<void> {
-    const { dispatcher, journal, settings, standby } = this.host
+    const { dispatcher, journal, settings, others } = this.host
     const began = performance.now()
     const numbers: number[] = []
     for (const shard of shards) {
@@ -104,26 +127,21 @@ export class ShardKeeper {
     }
     const mark = journal.next
     const empty = (): boolean => dispatcher.readTo >= mark && shards.every(shard => shard.length === 0)
-    if (journal.persistent) standby?.tell(numbers, 0)
+    others?.neighbours.left(numbers, journal.persistent ? 0 : null)
     const owned = shards.some(shard => shard.phase === "leaving")
     if (owned) await dispatcher.when(empty, settings.handOverMs)
-    if (!journal.persistent && empty()) standby?.tell(numbers, performance.now() - began)
+    if (!journal.persistent && empty()) others?.neighbours.left(numbers, performance.now() - began)
     await Promise.all(shards.map(shard => this.lose(shard)))
   }
 
-  /**
-   * It is another's: nothing more of it is sent from here, but to that one. `orphaned`: perhaps nobody's, as when Kafka is away for longer than
-   * the group waits: at-least-once goes on to take its messages, which are sent when the group has an owner again. Until then there may be
-   * two who do so. (Exactly-once would rather miss a plain message than store it twice.)
-   */
-  lose(shard: Shard, orphaned = false): Promise<void> {
-    const goesOn = orphaned && !this.exactlyOnce
-    if (!goesOn) this.untake(shard)
+  /** It is another's: nothing more of it is sent from here, but to that one. */
+  lose(shard: Shard): Promise<void> {
+    this.untake(shard)
     this.unserve(shard)
     return this.change(shard, async () => {
       if (shard.phase === "foreign") return
       // A gain that was under way may have begun again.
-      if (!goesOn) this.untake(shard)
+      this.untake(shard)
       this.unserve(shard)
       shard.ledger?.failAll("MOVED", `Shard ${shard.number} has another owner now`)
       if (this.common !== null) await this.common.remove(shard)
@@ -139,7 +157,14 @@ export class ShardKeeper {
 
   /** The group has spoken: what it did not give us is another's. */
   settle(owns: (shard: number) => boolean): void {
-    for (const shard of this.shards) if (shard.phase === "foreign" && !owns(shard.number)) this.untake(shard)
+    for (const shard of this.shards) if (shard.phase === "orphaned" && !owns(shard.number)) void this.lose(shard)
+  }
+
+  /** Since when Kafka owes an answer, by `performance.now`; infinite when it owes none. */
+  get owedSince(): number {
+    let since = this.common?.owedSince ?? Number.POSITIVE_INFINITY
+    for (const lane of this.lanes.values()) since = Math.min(since, lane.owedSince)
+    return since
   }
 
   /** Ends all of it; what is not sent stays in the journal. */
@@ -150,11 +175,36 @@ export class ShardKeeper {
   }
 
   /** Its messages are left to others. */
-  untake(shard: Shard): void {
-    const { taken, standby } = this.host
+  private untake(shard: Shard): void {
+    const { taken, others } = this.host
     if (taken[shard.number] === 0) return
     taken[shard.number] = 0
-    standby?.left(shard.number)
+    others?.standby.left(shard.number)
+  }
+
+  private async take(shard: Shard): Promise<void> {
+    const { taken, others, settings } = this.host
+    // In one turn, so that nothing comes in between.
+    if (taken[shard.number] === 0) others?.standby.adopt(shard.number)
+    taken[shard.number] = 1
+    await this.forwarders.get(shard)?.close()
+    this.forwarders.delete(shard)
+    shard.ledger ??= shard.past ?? new Ledger(settings.dedupPublishers, settings.dedupIds)
+    shard.past = null
+  }
+
+  private markOrphaned(shard: Shard): void {
+    shard.phase = "orphaned"
+    shard.orphanedAt = performance.now()
+    this.host.counters.orphanings++
+  }
+
+  /** Publishers may come. */
+  private open(shard: Shard): void {
+    if (this.services.has(shard)) return
+    const { fabric, settings, store } = this.host
+    const subject = storeSubject(settings.bridge, settings.connector, shard.number)
+    this.services.set(shard, new StoreService(fabric, subject, shard, store))
   }
 
   private unserve(shard: Shard): void {

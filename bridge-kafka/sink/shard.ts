@@ -1,4 +1,5 @@
 import type { SpoolRecord } from "../spool/record-format.ts"
+import { RecordRun } from "../spool/record-run.ts"
 import { memoryOf } from "./journal.ts"
 import type { Ledger } from "./ledger.ts"
 
@@ -6,18 +7,22 @@ import type { Ledger } from "./ledger.ts"
  * - `foreign`: another instance has it; what waits here is sent to that one
  * - `taking`: it was given to this instance, which fences the former owner and reads what that has stored
  * - `owned`: it is served
+ * - `orphaned`: the group cannot be asked whose it is; its messages are taken into the journal, and nothing is sent (SINK-8)
  * - `leaving`: it is to be given up; what waits here is still sent
  */
-export type ShardPhase = "foreign" | "taking" | "owned" | "leaving"
+export type ShardPhase = "foreign" | "taking" | "owned" | "orphaned" | "leaving"
 
-/** A list is cut when so much of its beginning is done, so that each record is moved once or twice in all. */
-const CUT_AT = 4_096
+/** Places of the ring: it doubles from here, and is made anew when it is empty and has more than `MOST_KEPT`. */
+const FIRST = 256
+const MOST_KEPT = 16_384
 
 /** One part of the subjects, which one instance at a time sends (SINK-1): what of it has been read from the journal and is not stored. */
 export class Shard {
   readonly number: number
   phase: ShardPhase = "foreign"
-  /** Only while it is taken or owned. */
+  /** By `performance.now`, of the last time. */
+  orphanedAt = 0
+  /** Only while it is taken, owned or orphaned. */
   ledger: Ledger | null = null
   /** At-least-once, while another instance has it: what was known of it before. What waits here of it is noted when that one has stored it. */
   past: Ledger | null = null
@@ -25,44 +30,78 @@ export class Shard {
   bytes = 0
   /** Of these, records whose publishers wait for an answer. */
   awaited = 0
-  private records: SpoolRecord[] = []
+  /** Records that wait or are on their way. */
+  length = 0
+  /** A ring: each is the record, or a run and its place in it. */
+  private entries = emptyRing(FIRST)
+  private places = new Int32Array(FIRST)
   private head = 0
 
   constructor(number: number) {
     this.number = number
   }
 
-  /** Records that wait or are on their way. */
-  get length(): number {
-    return this.records.length - this.head
-  }
-
   push(record: SpoolRecord): void {
     if (record.origin !== null) this.awaited++
-    this.records.push(record)
+    this.put(record, 0)
   }
 
-  /** The oldest is 0. */
+  /** One of those that are decoded when they are needed. */
+  pushFrom(run: RecordRun, place: number): void {
+    if (run.hasOrigin(place)) this.awaited++
+    this.put(run, place)
+  }
+
+  /** The oldest is 0. Perhaps a new object each time. */
   at(index: number): SpoolRecord {
-    return this.records[this.head + index]
+    const at = (this.head + index) & (this.entries.length - 1)
+    const entry = this.entries[at] as Entry
+    return entry instanceof RecordRun ? entry.at(this.places[at]) : entry
   }
 
   /** The oldest ones are done. Returns the memory that they took. */
   shift(count: number): number {
+    const { entries, places } = this
+    const mask = entries.length - 1
     let freed = 0
     for (let i = 0; i < count; i++) {
-      const record = this.records[this.head + i]
-      freed += memoryOf(record)
-      if (record.origin !== null) this.awaited--
+      const at = (this.head + i) & mask
+      const entry = entries[at] as Entry
+      // A run keeps its block of memory.
+      entries[at] = null
+      const plain = !(entry instanceof RecordRun)
+      freed += plain ? memoryOf(entry) : entry.memoryAt(places[at])
+      if (plain ? entry.origin !== null : entry.hasOrigin(places[at])) this.awaited--
     }
-    this.head += count
-    if (this.head === this.records.length) {
-      this.records = []
-      this.head = 0
-    } else if (this.head >= CUT_AT && this.head * 2 >= this.records.length) {
-      this.records = this.records.slice(this.head)
-      this.head = 0
-    }
+    this.head = (this.head + count) & mask
+    this.length -= count
+    if (this.length === 0 && entries.length > MOST_KEPT) this.resize(FIRST)
     return freed
   }
+
+  private put(entry: Entry, place: number): void {
+    if (this.length === this.entries.length) this.resize(2 * this.length)
+    const at = (this.head + this.length++) & (this.entries.length - 1)
+    this.entries[at] = entry
+    this.places[at] = place
+  }
+
+  private resize(size: number): void {
+    const { entries, places, head, length } = this
+    this.entries = emptyRing(size)
+    this.places = new Int32Array(size)
+    for (let i = 0; i < length; i++) {
+      const at = (head + i) & (entries.length - 1)
+      this.entries[i] = entries[at]
+      this.places[i] = places[at]
+    }
+    this.head = 0
+  }
+}
+
+type Entry = SpoolRecord | RecordRun
+
+/** `size`: a power of two. */
+function emptyRing(size: number): (Entry | null)[] {
+  return new Array<Entry | null>(size).fill(null)
 }

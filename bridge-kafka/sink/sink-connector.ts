@@ -4,9 +4,9 @@ import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import type { KafkaDriver } from "../driver.ts"
 import { messageOf } from "../failure.ts"
 import { Routes } from "../mapping/routes.ts"
-import type { SpoolRecord } from "../spool/record-format.ts"
 import type { Spool } from "../spool/spool.ts"
-import { type SinkCounters, sinkCounters } from "./counters.ts"
+import { type Coordination, coordinate } from "./coordination.ts"
+import { sinkCounters } from "./counters.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import type { SinkInfo } from "./info.ts"
 import { Intake } from "./intake.ts"
@@ -16,46 +16,17 @@ import { Ledger } from "./ledger.ts"
 import { type RecordStage, RouteMapper } from "./mapper.ts"
 import { openJournal } from "./open-journal.ts"
 import { openTopics } from "./open-topics.ts"
-import { Ownership } from "./ownership.ts"
 import { SinkPoison } from "./poison.ts"
 import { restoreLedgers } from "./restore.ts"
-import { type SinkSettings, shardsGroup, shardsTopic } from "./settings.ts"
+import { type SinkSettings, shardsGroup } from "./settings.ts"
 import { Shard } from "./shard.ts"
 import { checkShardCount } from "./shard-count.ts"
 import { ShardFinder } from "./shard-finder.ts"
 import { ShardKeeper } from "./shard-keeper.ts"
-import { Standby } from "./standby.ts"
+import type { SinkEvent, SinkState, SinkStatus } from "./status.ts"
 import type { StoreServiceHost } from "./store-service.ts"
-import type { PartitionsChanged } from "./topics.ts"
 
-/**
- * - `degraded`: Kafka cannot be reached or refuses, and is tried again; records wait in the spool
- * - `failed`: a person has to change something; nothing is taken or sent
- */
-export type SinkState = "stopped" | "starting" | "running" | "degraded" | "paused" | "failed"
-
-export interface SinkStatus {
-  readonly name: string
-  readonly state: SinkState
-  /** Why it is degraded or failed. */
-  readonly trouble: string | null
-  readonly owned: readonly number[]
-  readonly taking: readonly number[]
-  /** Records in the journal that are not stored. */
-  readonly waiting: number
-  /** Memory of records on their way to Kafka. */
-  readonly bufferBytes: number
-  readonly counters: Readonly<SinkCounters>
-  /** Messages lost before the bridge took them: it was too slow. */
-  readonly missed: number
-  readonly unrouted: number
-  readonly loops: number
-}
-
-export type SinkEvent =
-  | { readonly type: "state"; readonly state: SinkState; readonly trouble: string | null }
-  | { readonly type: "set-aside"; readonly record: SpoolRecord; readonly error: unknown; readonly kept: boolean }
-  | ({ readonly type: "partitions-changed" } & PartitionsChanged)
+export type { SinkEvent, SinkState, SinkStatus } from "./status.ts"
 
 export interface SinkOptions {
   readonly fabric: Fabric
@@ -67,21 +38,28 @@ export interface SinkOptions {
   readonly stages?: readonly RecordStage[]
   /** With the user's own; default: those of Heddle. */
   readonly codecs?: Codecs
+  /** See `FromFabricOptions`. */
+  readonly cluster?: () => string | null
   readonly onEvent?: (event: SinkEvent) => void
 }
 
 /** Milliseconds after which a shard that was fenced and is still assigned to us is taken over again. */
 const REGAIN = 3_000
 
+/** Milliseconds without an answer of Kafka after which that is trouble: an attempt takes longer to fail (delivery.timeout.ms). */
+const OWED = 3_000
+
 /** One connector from the fabric to Kafka (SPEC: Sink). */
 export class SinkConnector {
   readonly counters = sinkCounters()
   private readonly options: SinkOptions
   private readonly settings: SinkSettings
-  private readonly routes: Routes
+  readonly routes: Routes
   private readonly finder: ShardFinder
   private state: SinkState = "stopped"
   private trouble: string | null = null
+  /** What keeps us from the group. */
+  private groupTrouble: string | null = null
   private parts: Parts | null = null
   private ending: Promise<void> | null = null
 
@@ -115,6 +93,7 @@ export class SinkConnector {
     await this.ending
     if (this.parts !== null) return
     this.counters.foreign = 0
+    this.groupTrouble = null
     this.become("starting", null)
     const parts = this.build()
     this.parts = parts
@@ -128,9 +107,9 @@ export class SinkConnector {
     if (this.parts !== parts) return
     parts.keeper.start()
     parts.dispatcher.start()
-    if (parts.ownership === null) await Promise.all(parts.shards.map(shard => parts.keeper.gain(shard)))
-    else parts.ownership.start()
-    await parts.standby?.start()
+    if (parts.others === null) await Promise.all(parts.shards.map(shard => parts.keeper.gain(shard)))
+    else parts.others.ownership.start()
+    await parts.others?.neighbours.start()
     await parts.intake.start(this.options.fabric, this.settings.subjects)
     if (this.state === "starting") this.become("running", null)
   }
@@ -157,12 +136,18 @@ export class SinkConnector {
     const { parts } = this
     const numbers = (phase: string): number[] =>
       parts?.shards.filter(shard => shard.phase === phase).map(shard => shard.number) ?? []
+    const orphaned = numbers("orphaned")
+    const since = Math.min(...orphaned.map(number => parts?.shards[number].orphanedAt ?? 0))
+    const orphanedSince = orphaned.length === 0 ? null : Math.round(performance.timeOrigin + since)
+    const trouble = this.currentTrouble(orphaned.length, orphanedSince)
     return {
       name: this.settings.connector,
-      state: this.state,
-      trouble: this.trouble,
+      state: trouble !== null && this.state === "running" ? "degraded" : this.state,
+      trouble,
       owned: numbers("owned"),
       taking: numbers("taking"),
+      orphaned,
+      orphanedSince,
       waiting: parts === null ? 0 : parts.journal.next - parts.dispatcher.stored,
       bufferBytes: parts?.dispatcher.bytes ?? 0,
       counters: { ...this.counters },
@@ -172,6 +157,21 @@ export class SinkConnector {
     }
   }
 
+  /** Also what no attempt has failed for yet. */
+  private currentTrouble(orphaned: number, since: number | null): string | null {
+    const { state, trouble, groupTrouble } = this
+    if (state !== "running" && state !== "degraded") return trouble
+    if (since !== null) {
+      const group = shardsGroup(this.settings.bridge, this.settings.connector)
+      const why = groupTrouble ?? trouble
+      return `${orphaned} shards are orphaned since ${new Date(since).toISOString()}: their messages wait in the spool until the group ${group} can be asked whose they are${why === null ? "" : ` (${why})`}`
+    }
+    if (trouble !== null) return trouble
+    const owedSince = this.parts?.keeper.owedSince ?? Number.POSITIVE_INFINITY
+    if (performance.now() - owedSince < OWED) return groupTrouble
+    return `Kafka has not answered since ${new Date(performance.timeOrigin + owedSince).toISOString()}`
+  }
+
   private build(): Parts {
     const { settings, counters, finder } = this
     const { fabric, driver, stages, codecs } = this.options
@@ -179,7 +179,7 @@ export class SinkConnector {
     const taken = new Uint8Array(settings.shards)
     const { journal, first } = openJournal(settings, this.options.spool)
     const mapper = new RouteMapper(
-      { bridge: settings.bridge, connector: settings.connector, routes: this.routes, maxHops: settings.maxHops },
+      { ...settings, routes: this.routes, cluster: this.options.cluster },
       journal.id,
       stages,
       codecs,
@@ -234,15 +234,33 @@ export class SinkConnector {
       fenced: shard => this.fenced(shard),
       failed: error => this.fail(error),
     }
-    const standby = settings.coordination === "none" ? null : this.standby(journal, taken, () => dispatcher.stored)
+    const others =
+      settings.coordination === "none"
+        ? null
+        : coordinate({
+            fabric,
+            driver,
+            settings,
+            counters,
+            journal,
+            shards,
+            taken,
+            stored: () => dispatcher.stored,
+            keeper: () => keeper,
+            trouble: error => {
+              this.groupTrouble = error === null ? null : messageOf(error)
+            },
+            failed: error => this.fail(error),
+          })
     const keeper: ShardKeeper = new ShardKeeper(shards, {
       fabric,
       settings,
       journal,
       dispatcher,
+      counters,
       lanes,
       taken,
-      standby,
+      others,
       store,
       forwarding: {
         fabric,
@@ -253,14 +271,10 @@ export class SinkConnector {
         done,
         settled,
         trouble,
-        elsewhere: shard => {
-          if (shard.phase === "foreign") keeper.untake(shard)
-        },
       },
     })
-    const intake = new Intake({ journal, counters, finder, taken, standby })
-    const ownership = settings.coordination === "none" ? null : this.ownership(shards, keeper)
-    return { shards, journal, mapper, dispatcher, keeper, intake, standby, ownership }
+    const intake = new Intake({ journal, counters, finder, taken, standby: others?.standby ?? null })
+    return { shards, journal, mapper, dispatcher, keeper, intake, others }
   }
 
   /** What the spool can tell of the time before. */
@@ -277,49 +291,18 @@ export class SinkConnector {
     })
   }
 
-  private standby(journal: Journal, taken: Uint8Array, stored: () => number): Standby {
-    const { settings, counters } = this
-    const { bridge, connector, guarantee, standbyBytes: bytes, standbyMs: age } = settings
-    const { fabric } = this.options
-    const exactlyOnce = guarantee === "exactly-once"
-    return new Standby({ fabric, bridge, connector, exactlyOnce, journal, counters, taken, stored }, { bytes, age })
-  }
-
-  private ownership(shards: readonly Shard[], keeper: ShardKeeper): Ownership {
-    const { bridge, connector, shards: count, retryMinMs, retryMaxMs } = this.settings
-    const ownership: Ownership = new Ownership(
-      this.options.driver,
-      {
-        gain: number => void keeper.gain(shards[number]).catch(error => this.fail(error)),
-        give: numbers => keeper.give(numbers.map(number => shards[number])),
-        lose: number => void keeper.lose(shards[number], true).catch(error => this.fail(error)),
-        settled: () => keeper.settle(number => ownership.owns(number)),
-        trouble: error => this.troubled(error),
-        failed: error => this.fail(error),
-      },
-      {
-        topic: shardsTopic(bridge, connector),
-        group: shardsGroup(bridge, connector),
-        shards: count,
-        retryMin: retryMinMs,
-        retryMax: retryMaxMs,
-      },
-    )
-    return ownership
-  }
-
   /** Somebody else has taken it over; the group says who has it in the end. */
   private fenced(shard: Shard): void {
     const { parts } = this
     if (parts === null) return
-    if (parts.ownership === null) {
+    if (parts.others === null) {
       const text = `Shard ${shard.number} was taken over by another process of the same bridge and connector; with coordination "none" there must be one only`
       this.fail(new HeddleError("ERR_KAFKA", text))
       return
     }
     void parts.keeper.lose(shard).catch(error => this.fail(error))
     setTimeout(() => {
-      if (this.parts === parts && parts.ownership?.owns(shard.number) === true)
+      if (this.parts === parts && parts.others?.ownership.owns(shard.number) === true)
         void parts.keeper.gain(shard).catch(error => this.fail(error))
     }, REGAIN).unref()
   }
@@ -352,18 +335,18 @@ export class SinkConnector {
   }
 
   private async finish(
-    { intake, standby, ownership, keeper, dispatcher, journal, shards }: Parts,
+    { intake, others, keeper, dispatcher, journal, shards }: Parts,
     inOrder: boolean,
   ): Promise<void> {
     intake.stop()
     if (inOrder) {
-      if (ownership === null) await keeper.give(shards)
-      else await ownership.close()
+      if (others === null) await keeper.give(shards)
+      else await others.ownership.close()
     }
     // What is left is sent by the next start, or by the owner.
     await keeper.stop()
-    if (!inOrder) await ownership?.close()
-    standby?.stop()
+    if (!inOrder) await others?.ownership.close()
+    others?.neighbours.stop()
     await journal.close()
     await dispatcher.stop()
   }
@@ -392,6 +375,6 @@ interface Parts {
   readonly dispatcher: Dispatcher
   readonly keeper: ShardKeeper
   readonly intake: Intake
-  readonly standby: Standby | null
-  readonly ownership: Ownership | null
+  /** Null: there are no other instances. */
+  readonly others: Coordination | null
 }

@@ -1,6 +1,7 @@
 import type { BridgeRecord } from "../record.ts"
 import type { SpoolReader } from "../spool/reader.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
+import type { RecordRun } from "../spool/record-run.ts"
 import type { Spool } from "../spool/spool.ts"
 import type { Journal } from "./journal.ts"
 import { SPOOL } from "./ledger.ts"
@@ -37,8 +38,9 @@ export class SpoolJournal implements Journal {
     this.spool.hurry()
   }
 
-  async read(): Promise<readonly SpoolRecord[] | null> {
-    return (await this.reader.next())?.records ?? null
+  async read(): Promise<readonly SpoolRecord[] | RecordRun | null> {
+    const batch = await this.reader.next()
+    return batch === null ? null : (batch.run ?? batch.records)
   }
 
   release(below: number): void {

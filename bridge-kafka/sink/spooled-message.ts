@@ -27,16 +27,37 @@ function codecHeader(codec: string): readonly KafkaHeader[] {
  * schema registry or a transform may fail, when it comes. Its last header is hd.codec.
  */
 export function recordOf(message: FabricMessage, received: number): BridgeRecord {
+  const { subject, plainBytes: value } = message
+  return { subject, topic: "", partition: -1, key: null, value, headers: headersOf(message), timestamp: received }
+}
+
+/** The same in one object that is filled again and again: for journals, which keep none. */
+export class ArrivedRecord implements BridgeRecord {
+  subject = ""
+  readonly topic = ""
+  readonly partition = -1
+  readonly key = null
+  value: Buffer = NOTHING
+  headers: readonly KafkaHeader[] = []
+  timestamp = 0
+
+  of(message: FabricMessage, received: number): BridgeRecord {
+    this.subject = message.subject
+    this.value = message.plainBytes
+    this.headers = headersOf(message)
+    this.timestamp = received
+    return this
+  }
+}
+
+function headersOf(message: FabricMessage): readonly KafkaHeader[] {
   const codec = codecHeader(message.encoding)
-  const { subject } = message
-  const value = message.plainBytes
-  if (message.headers.size === 0)
-    return { subject, topic: "", partition: -1, key: null, value, headers: codec, timestamp: received }
+  if (message.headers.size === 0) return codec
   const headers: KafkaHeader[] = []
   for (const [name, text] of message.headers)
     if (name !== CODEC) headers.push([name, typeof text === "string" ? Buffer.from(text) : text])
   headers.push(codec[0])
-  return { subject, topic: "", partition: -1, key: null, value, headers, timestamp: received }
+  return headers
 }
 
 /** One that is used again and again: a record of the journal in the shape of the message that it was. */

@@ -1,11 +1,11 @@
 import { Backoff } from "../backoff.ts"
-import type { Batch, Consumer, StoredRecord, TopicPartition } from "../driver.ts"
+import type { Batch, Beginning, Consumer, StoredRecord, TopicPartition } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import { type Failure, failureOf, messageOf } from "../failure.ts"
 import { ToFabric } from "../mapping/to-fabric.ts"
 import { SourceCounters } from "./counters.ts"
 import type { DeadLetters } from "./dead-letters.ts"
-import { type Delivery, type DeliveryHost, sizeOf } from "./delivery.ts"
+import { type Delivery, type DeliveryHost, lastOf, sizeOf } from "./delivery.ts"
 import { Flow } from "./flow.ts"
 import { SourcePartition } from "./partition.ts"
 import { deliveryOf } from "./parts.ts"
@@ -29,6 +29,8 @@ export class SourceConnector implements DeliveryHost {
   private readonly flow: Flow
   private readonly backoff: Backoff
   private readonly partitions = new Map<string, SourcePartition>()
+  /** Records by topic. */
+  private readonly taken = new Map<string, number>()
   private consumer: Consumer | null = null
   private paused = false
   private failure: Failure | null = null
@@ -45,12 +47,13 @@ export class SourceConnector implements DeliveryHost {
   /** Throws ERR_CONFIG. */
   constructor(settings: SourceSettings, parts: SourceParts) {
     const { name, subject, delivery: kind, maxInFlight } = settings
-    const { bridge, clusterId, maxHops } = parts
+    const { fabricId, bridge, clusterId: cluster, maxHops } = parts
     this.name = name
     this.settings = settings
     this.parts = parts
     this.backoff = new Backoff({ min: settings.errorsRetryDelayMinMs, max: settings.errorsRetryDelayMaxMs })
-    this.mapping = new ToFabric({ bridge, connector: name, cluster: clusterId, subject, maxHops })
+    const toWorkers = kind === "acked"
+    this.mapping = new ToFabric({ fabricId, bridge, connector: name, cluster, subject, maxHops, toWorkers })
     const { letters, delivery } = deliveryOf(this, this.mapping, settings, parts)
     this.letters = letters
     this.delivery = delivery
@@ -58,6 +61,15 @@ export class SourceConnector implements DeliveryHost {
     // Published, they are gone as soon as the links take them; only their bytes count.
     const records = kind === "acked" ? maxInFlight * 4 : Number.POSITIVE_INFINITY
     this.flow = new Flow({ records, bytes, partitionRecords: records / 2, partitionBytes: bytes / 2 }, this.counters)
+  }
+
+  get topics(): readonly string[] {
+    return this.settings.topics
+  }
+
+  /** Records that came from one of them. */
+  recordsOf(topic: string): number {
+    return this.taken.get(topic) ?? 0
   }
 
   get running(): boolean {
@@ -144,9 +156,10 @@ export class SourceConnector implements DeliveryHost {
   /** Records that the group has not delivered, by partition of this instance; asks Kafka. */
   async lag(): Promise<(TopicPartition & { lag: number })[]> {
     const { driver } = this.parts
+    const { isolationLevel: isolation } = this.settings
     const topics = [...new Set([...this.partitions.values()].map(({ topic }) => topic))]
     const ends = new Map(
-      await Promise.all(topics.map(async topic => [topic, await driver.offsets(topic, "latest")] as const)),
+      await Promise.all(topics.map(async topic => [topic, await driver.offsets(topic, "latest", isolation)] as const)),
     )
     return [...this.partitions.values()].flatMap(({ topic, partition, tracker }) => {
       const end = ends.get(topic)?.get(partition)
@@ -191,6 +204,8 @@ export class SourceConnector implements DeliveryHost {
         this.consumer = consumer
         this.state = this.paused ? "paused" : "running"
         this.applyFlow()
+        // Partitions may have come before it was known here: where they begin.
+        void this.commit()
         error = await new Promise<unknown>(resolve => {
           this.interrupt = resolve
           if (signal.aborted) resolve(null)
@@ -229,6 +244,7 @@ export class SourceConnector implements DeliveryHost {
       start: start === "committed-or-earliest" ? "earliest" : "latest",
       maxWait: overrides.fetchMaxWaitMs,
       maxBytes: overrides.fetchMaxBytes,
+      limits: { batchBytes: overrides.fetchMaxUnpackedBytes, recordBytes: overrides.fetchMaxRecordBytes },
       sessionTimeout: overrides.sessionTimeoutMs ?? undefined,
       assigned: partitions => void (current() && this.assigned(partitions)),
       revoked: async partitions => void (current() && (await this.revoked(partitions))),
@@ -254,22 +270,30 @@ export class SourceConnector implements DeliveryHost {
     if (fresh.length === 0) return
     let bytes = 0
     for (let i = 0; i < fresh.length; i++) bytes += sizeOf(fresh[i])
-    partition.read = fresh[fresh.length - 1].offset + 1
+    partition.read = lastOf(fresh[fresh.length - 1]) + 1
     this.counters.records += fresh.length
+    this.taken.set(topic, this.recordsOf(topic) + fresh.length)
     this.counters.bytes += bytes
     this.flow.loaded(partition, fresh.length, bytes)
     this.delivery.accept(partition, fresh)
     this.applyFlow()
   }
 
-  private assigned(partitions: readonly TopicPartition[]): void {
+  private assigned(partitions: readonly Beginning[]): void {
+    let unknown = false
     for (const one of partitions) {
       const key = keyOf(one.topic, one.partition)
       if (this.partitions.has(key)) continue
-      this.partitions.set(key, new SourcePartition(one))
+      const partition = new SourcePartition(one)
+      this.partitions.set(key, partition)
       this.counters.assigned++
+      if (one.committed) continue
+      // Otherwise what comes before the first commit is skipped by whoever begins at the end then.
+      partition.tracker.passed(one.offset - 1)
+      unknown = true
     }
     this.applyFlow()
+    if (unknown) void this.commit()
   }
 
   private async revoked(partitions: readonly TopicPartition[]): Promise<void> {

@@ -32,6 +32,11 @@ export function sizeOf({ key, value, headers }: StoredRecord): number {
   return 200 + (key === null ? 0 : key.length) + (value === null ? 0 : value.length) + headers.length * 64
 }
 
+/** The offset of a record, or of the last that it stands for. */
+export function lastOf({ offset, unreadable }: StoredRecord): number {
+  return unreadable === undefined ? offset : unreadable.last
+}
+
 /** What becomes of records that cannot be delivered (SPEC SINK-7, which sources share). */
 export class Failures {
   private readonly host: DeliveryHost

@@ -1,6 +1,7 @@
 import { Queue } from "../../core/queue.ts"
 import type { StoredRecord } from "../driver.ts"
 import { SUBJECT } from "../mapping/headers.ts"
+import { lastOf } from "./delivery.ts"
 import type { Tracked } from "./offset-tracker.ts"
 import type { SourcePartition } from "./partition.ts"
 
@@ -19,6 +20,10 @@ export class Entry implements Tracked {
 
   get offset(): number {
     return this.record.offset
+  }
+
+  get last(): number {
+    return lastOf(this.record)
   }
 }
 

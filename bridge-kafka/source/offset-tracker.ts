@@ -3,6 +3,8 @@ import { Queue } from "../../core/queue.ts"
 /** A record that is being delivered. */
 export interface Tracked {
   readonly offset: number
+  /** Of the last record that it stands for. */
+  readonly last: number
   done: boolean
 }
 
@@ -28,7 +30,7 @@ export class OffsetTracker<T extends Tracked = Tracked> {
   /** Offsets rise; what lies between two (control records, compacted ones) is passed with the first. */
   add(record: T): void {
     this.open.push(record)
-    this.end = record.offset + 1
+    this.end = record.last + 1
   }
 
   /** Delivered, or set aside. */

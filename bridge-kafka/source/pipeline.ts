@@ -45,6 +45,7 @@ export class Pipeline {
    * resolved. Throws and rejects with a KafkaError, "poison" when the record is at fault.
    */
   messages(record: StoredRecord, into: OutgoingMessage[]): Promise<void> | undefined {
+    if (record.unreadable !== undefined) throw record.unreadable.error
     if (!this.plain) return run(this.steps(record, into)) as Promise<void> | undefined
     const { topic, partition, offset } = record
     try {

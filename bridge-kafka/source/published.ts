@@ -4,7 +4,7 @@ import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import { Backoff } from "../backoff.ts"
 import type { StoredRecord } from "../driver.ts"
 import type { OutgoingMessage } from "../mapping/to-fabric.ts"
-import { type Delivery, type DeliveryHost, type Failures, sizeOf } from "./delivery.ts"
+import { type Delivery, type DeliveryHost, type Failures, lastOf, sizeOf } from "./delivery.ts"
 import type { SourcePartition } from "./partition.ts"
 import type { Pipeline } from "./pipeline.ts"
 
@@ -112,7 +112,7 @@ export class PublishedDelivery implements Delivery {
         if (outcome === "stopped") return
         if (outcome === "passed") {
           batch.at++
-          partition.tracker.passed(record.offset)
+          partition.tracker.passed(lastOf(record))
           host.unloaded(partition, 1, sizeOf(record))
         }
       }

@@ -11,6 +11,8 @@ export type SourceSettings = Omit<KafkaToFabric, "class" | "transforms" | "keyCo
 /** What a source works with. */
 export interface SourceParts {
   readonly fabric: Fabric
+  /** Id of the fabric in hd.hops (MAP-4). */
+  readonly fabricId: string
   readonly driver: KafkaDriver
   /** Name of the bridge. */
   readonly bridge: string

@@ -69,7 +69,8 @@ export class Watchdog {
       from = committed.find(one => one.topic === topic && one.partition === number)?.offset ?? -1
     }
     if (from < 0) return false
-    const end = (await driver.offsets(topic, "latest")).get(number) ?? 0
+    // What nobody may read yet is no sign of a consumer that stands still, and would be waited for here.
+    const end = (await driver.offsets(topic, "latest", isolation)).get(number) ?? 0
     if (end <= from) return false
     // The ends of transactions take offsets, too: only a record counts.
     const records = driver.read(

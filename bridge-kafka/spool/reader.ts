@@ -6,12 +6,15 @@ import { damaged } from "./damage.ts"
 import type { Gate } from "./gate.ts"
 import { fault, readBlock } from "./record-blocks.ts"
 import { PREFIX_SIZE, RecordDecoder, readU32, type SpoolRecord } from "./record-format.ts"
+import { RecordRun } from "./record-run.ts"
 import { SEGMENT_HEADER_SIZE, type Segment } from "./segment.ts"
 import type { Tail } from "./tail.ts"
 
 /** Records in order, without holes but for `missed`. Their bytes are views, good for as long as they are held. */
 export interface SpoolBatch {
   readonly records: SpoolRecord[]
+  /** The same as bytes, where they came from memory: for who has no need of all at once, and does not look at `records`. */
+  readonly run: RecordRun | null
   /** How many before the first of these were freed before this reader came to them. */
   readonly missed: number
 }
@@ -109,15 +112,17 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
     if (this.closed || this.cursor >= end) return null
     const chunk = this.find()
     if (chunk === null) return null
-    const records: SpoolRecord[] = []
-    const until = Math.min(end, chunk.end, this.cursor + this.maxRecords)
+    const first = this.cursor
+    const until = Math.min(end, chunk.end, first + this.maxRecords)
+    const starts = new Int32Array(until - first + 1)
     let at = this.chunkAt
     for (; this.cursor < until; this.cursor++) {
-      records.push(this.decoder.decode(chunk.bytes, at))
+      starts[this.cursor - first] = at
       at += PREFIX_SIZE + readU32(chunk.bytes, at)
     }
+    starts[until - first] = at
     this.chunkAt = at
-    return this.batch(records)
+    return new RunBatch(new RecordRun(chunk.bytes, starts, first, this.decoder), this.takeMissed())
   }
 
   async close(): Promise<void> {
@@ -140,10 +145,10 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
     }
   }
 
-  private batch(records: SpoolRecord[]): SpoolBatch {
+  private takeMissed(): number {
     const { missed } = this
     this.missed = 0
-    return { records, missed }
+    return missed
   }
 
   private skipFreed(): void {
@@ -202,7 +207,7 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
       this.offsetSequence++
     }
     this.offset += at
-    return records.length === 0 ? null : this.batch(records)
+    return records.length === 0 ? null : { records, run: null, missed: this.takeMissed() }
   }
 
   private decode(block: Buffer, at: number, segment: Segment): SpoolRecord {
@@ -253,5 +258,21 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
       this.source.whenMore(wake)
       signal?.addEventListener("abort", wake)
     })
+  }
+}
+
+class RunBatch implements SpoolBatch {
+  readonly run: RecordRun
+  readonly missed: number
+  private decoded: SpoolRecord[] | null = null
+
+  constructor(run: RecordRun, missed: number) {
+    this.run = run
+    this.missed = missed
+  }
+
+  get records(): SpoolRecord[] {
+    this.decoded ??= [...this.run]
+    return this.decoded
   }
 }

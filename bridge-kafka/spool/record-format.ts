@@ -169,6 +169,20 @@ export function isSyncPoint(bytes: Uint8Array, at: number): boolean {
   return (bytes[at + FLAGS_AT] & SYNC_POINT) !== 0
 }
 
+/** Without decoding the rest. */
+export function shardIn(bytes: Uint8Array, at: number): number {
+  let shard = 0
+  for (let place = at + HEAD_SIZE, factor = 1; ; place++, factor *= 128) {
+    const byte = bytes[place]
+    if (byte < 128) return shard + byte * factor
+    shard += (byte & 127) * factor
+  }
+}
+
+export function originIn(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at + FLAGS_AT] & HAS_ORIGIN) !== 0
+}
+
 /** Of a record that is there whole, by `sizeAt`. */
 export function checksumHolds(bytes: Uint8Array, at: number, size: number): boolean {
   return crc32c(bytes, at + PREFIX_SIZE, at + size, size - PREFIX_SIZE) === readU32(bytes, at + 4)

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import type { Bridge } from "../../bridge-kafka/bridge.ts"
 import { controlSubject, durable, replay, startBridge } from "../../bridge-kafka/index.ts"
+import type { ReplayMessage } from "../../bridge-kafka/replay/message.ts"
 import { type Fabric, HeddleError } from "../../index.ts"
 import { collect, overTcp } from "../patterns/fabric/nodes.ts"
 import { closesAfterEach, later } from "../support/cleanup.ts"
@@ -135,6 +136,62 @@ describe("a bridge without Kafka", () => {
     await refused("pause", null, "EINVAL")
     await refused("offsets.get", { connector: "rec" }, "ENOTSUP")
     await refused("redrive", { connector: "rec" }, "ENOTSUP")
+  })
+
+  it("gives records with the headers that they would have in Kafka", async () => {
+    const bridge = await start(recorder(temporaryFolder()))
+    await user.ready({ subject: "orders.a", subscribers: 1 })
+    user.publish("orders.a", "plain", { headers: { mine: "1", "hd.seq": "forged", "hd.hops": "far/b/in" } })
+    await until(() => bridge.status().connectors[0].counters.stored === 1)
+    const out = durable(user, "box", { ack: "spooled", publisher: "till" })
+    await out.publish("orders.b", "durable", { id: "own-1" })
+    await out.close()
+    const seen: ReplayMessage[] = []
+    for await (const message of replay(user, "box")) seen.push(message)
+    const [plain, kept] = seen.map(one => Object.fromEntries(one.headers.map(([name, value]) => [name, String(value)])))
+    const here = `${node.fabric}/box/rec`
+    const store = seen[0].id.split("/")[0]
+    assert.deepEqual(plain, {
+      mine: "1",
+      "hd.pub": `spool:${store}`,
+      "hd.seq": "0",
+      "hd.hops": `far/b/in,${here}`,
+      "hd.bridge": "box",
+    })
+    const { "hd.epoch": epoch, ...rest } = kept
+    assert.match(epoch, /^\d+\.\d+$/)
+    const wanted = { "hd.id": "own-1", "hd.pub": "till", "hd.seq": "1", "hd.hops": here, "hd.bridge": "box" }
+    assert.deepEqual(rest, wanted)
+  })
+
+  it("MAP-4 does not record again what it has published anew", async () => {
+    const bridge = await start(recorder(temporaryFolder()))
+    const got = collect(user, "orders.>")
+    await got.subscription.ready
+    const out = durable(user, "box", { ack: "spooled" })
+    for (let i = 0; i < 5; i++) await out.publish("orders.a", i)
+    await out.close()
+    const again = replay(user, "box", { to: "subjects" })
+    for await (const _ of again) assert.fail("nothing comes to the asker")
+    assert.deepEqual(await got.count(5), [0, 1, 2, 3, 4])
+    const counters = (): Readonly<Record<string, number>> => bridge.status().connectors[0].counters
+    await until(() => counters().loops === 5)
+    assert.deepEqual(await replayed(), [0, 1, 2, 3, 4])
+  })
+
+  it("DUR-4 two that publish one id at the same time store it once", async () => {
+    await start(
+      recorder(temporaryFolder(), { spool: { dir: temporaryFolder(), "max.bytes": "8MiB", fsync: "interval:100ms" } }),
+    )
+    const publishers = Array.from({ length: 4 }, () => durable(user, "box", { ack: "spooled" }))
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(publishers.map(one => one.publish("orders.a", round, { id: `id-${round}` })))
+      // Another shard: another id, as after it was stored.
+      await publishers[0].publish("orders.other.b", round)
+    }
+    await Promise.all(publishers.map(one => one.close()))
+    const seen = (await replayed()) as number[]
+    assert.deepEqual(seen.sort(), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
   })
 
   it("takes over another configuration while it runs", async () => {

@@ -97,6 +97,48 @@ describe("control over HTTP, as Connect has it", () => {
     assert.equal(bridge.status().connectors[0].state, "running")
   })
 
+  it("asks for its token, for everything, and compares all of it", async () => {
+    const [fabric] = await overTcp(1)
+    const token = "a-token-of-16-chars"
+    const config = {
+      name: "locked",
+      spool: { dir: temporaryFolder(), "max.bytes": "8MiB" },
+      control: { http: { port: 0, token, host: "0.0.0.0" } },
+      connectors: [{ name: "rec", config: { "connector.class": "FabricToKafka", subjects: "orders.>" } }],
+    }
+    const locked = await startBridge(config, { fabric })
+    later(() => locked.close())
+    const at = (locked.httpAddress as string).replace("0.0.0.0", "127.0.0.1")
+    const status = async (path: string, authorization?: string, method = "GET"): Promise<number> => {
+      const answer = await fetch(`${at}${path}`, {
+        method,
+        headers: authorization === undefined ? {} : { authorization },
+      })
+      if (answer.status === 401) assert.equal(answer.headers.get("www-authenticate"), "Bearer")
+      await answer.text()
+      return answer.status
+    }
+    const wrong = [
+      undefined,
+      "",
+      token,
+      `Basic ${token}`,
+      `Bearer ${token}x`,
+      `Bearer ${token.slice(0, -1)}`,
+      "Bearer ",
+    ]
+    for (const one of wrong) {
+      for (const path of ["/", "/health", "/metrics", "/connectors/rec/config", "/nothing"])
+        assert.equal(await status(path, one), 401, `${path} ${one}`)
+      assert.equal(await status("/connectors/rec/stop", one, "PUT"), 401)
+    }
+    assert.equal(locked.status().connectors[0].state, "running")
+    for (const path of ["/health", "/metrics", "/connectors/rec/config"])
+      for (const scheme of ["Bearer", "bearer"]) assert.equal(await status(path, `${scheme} ${token}`), 200)
+    assert.equal(await status("/connectors/rec/stop", `Bearer ${token}`, "PUT"), 204)
+    assert.equal(locked.status().connectors[0].state, "stopped")
+  })
+
   it("gives its metrics to Prometheus", async () => {
     const answer = await fetch(`${base}/metrics`)
     assert.match(answer.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)

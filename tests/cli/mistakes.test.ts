@@ -91,7 +91,8 @@ describe("heddle: the command line", () => {
 
   it("--version is the package's, --help has examples for every command", async () => {
     const { version } = JSON.parse(readFileSync(new URL(import.meta.resolve("heddle/package.json")), "utf8"))
-    assert.equal((await heddle("--version").ends(0)).text, `${version}\n`)
+    const asked = [["--version"], ["pub", "--version"], ["bridge", "-V"], ["bridge", "status", "--version"]]
+    for (const one of asked.map(args => heddle(...args))) assert.equal((await one.ends(0)).text, `${version}\n`)
     const help = (await heddle("--help").ends(0)).text
     assert.match(help, /Exit codes: 0 done/)
     const sockets = ["pub", "sub", "push", "pull", "req", "rep", "proxy", "bench"]

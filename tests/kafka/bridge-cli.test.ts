@@ -71,9 +71,9 @@ describe("heddle bridge, with Kafka", () => {
   it("says what it would make, and makes nothing", async () => {
     const { text } = await run("bridge", "--config", file, "--check").ends(0)
     assert.match(text, /2 connectors, nothing is wrong\nKafka: cluster \S+, 1 broker/)
-    assert.match(text, new RegExp(`out +${topic} +would be made`))
+    assert.match(text, new RegExp(`out +${topic} +1 +would be made`))
     assert.match(text, new RegExp(`in +${topic} +is missing: it would be waited for`))
-    assert.match(text, /__hd\.\S+\.shards +would be made/)
+    assert.match(text, /__hd\.\S+\.shards +2 +would be made/)
     assert.equal((await driver.partitions([topic, dead])).size, 0)
   })
 

@@ -9,47 +9,38 @@ import {
   controlSubject,
   durable,
   type OffsetRow,
-  platformatic,
   type RedriveAnswer,
   replay,
   startBridge,
 } from "../../bridge-kafka/index.ts"
 import type { Fabric } from "../../index.ts"
-import { another, collect, overTcp } from "../patterns/fabric/nodes.ts"
-import { closesAfterEach, later } from "../support/cleanup.ts"
+import { another, collect } from "../patterns/fabric/nodes.ts"
+import { later } from "../support/cleanup.ts"
 import { temporaryFolder } from "../support/folders.ts"
-import { kafkaOrSkip, type SharedKafka, uniqueName } from "../support/kafka.ts"
+import { uniqueName } from "../support/kafka.ts"
 import { pass, until } from "../support/wait.ts"
+import { onKafka } from "./on-kafka.ts"
 import { header, readAll } from "./sink-rig.ts"
 
 type Config = Readonly<Record<string, unknown>>
 
 describe("a bridge, with Kafka", () => {
-  let kafka: SharedKafka
+  const on = onKafka()
   let driver: KafkaDriver
   let user: Fabric
   let node: Fabric
   let name: string
   let topic: string
 
-  before(async function () {
-    kafka = await kafkaOrSkip(this)
-  })
-
-  closesAfterEach()
-
-  beforeEach(async () => {
-    driver = platformatic({ "bootstrap.servers": kafka.bootstrap })
-    later(() => driver.close())
-    ;[node, user] = await overTcp(2)
-    name = uniqueName("bridge")
-    topic = uniqueName("orders")
+  beforeEach(() => {
+    ;({ driver, user, bridge: name, topic } = on)
+    node = on.hosts[0]
   })
 
   async function start(connectors: Readonly<Record<string, Config>>, more: Config = {}): Promise<Bridge> {
     const config = {
       name,
-      kafka: { "bootstrap.servers": kafka.bootstrap },
+      kafka: { "bootstrap.servers": on.bootstrap },
       spool: { dir: temporaryFolder(), "max.bytes": "64MiB" },
       connectors: Object.entries(connectors).map(([one, settings]) => ({ name: one, config: settings })),
       ...more,
@@ -151,7 +142,7 @@ describe("a bridge, with Kafka", () => {
       false,
     )
     assert.equal(bridge.status().kafka?.state, "connecting")
-    const way = await forward(port, kafka.bootstrap)
+    const way = await forward(port, on.bootstrap)
     later(() => way.close())
     assert.equal((await stored).topic, topic)
     await publisher.close()
@@ -235,17 +226,26 @@ describe("a bridge, with Kafka", () => {
     await producer.close()
     assert.deepEqual(await got.count(2), [{ n: 1 }, { n: 2 }])
     await until(() => bridge.status().connectors[0].counters.deadLetters === 1)
-    const ask = async (): Promise<RedriveAnswer> =>
-      (await user.request(controlSubject(name, "redrive"), { connector: "in" }, { timeout: 30_000 }))
+    const ask = async (more: Config = {}): Promise<RedriveAnswer> =>
+      (await user.request(controlSubject(name, "redrive"), { connector: "in", ...more }, { timeout: 30_000 }))
         .data as RedriveAnswer
     // It can still not be read.
     const failed = await ask()
     assert.deepEqual(pick(failed), { read: 1, redriven: 0, skipped: 0, failed: 1, done: true })
     assert.match(failed.trouble ?? "", /JSON/)
+    // Mended: a person has taken the converter out.
+    await bridge.close()
+    await start({ in: back({ subject: "in.${key}", "subject.prefix": "", ...letters, "value.converter": "string" }) })
+    await node.ready({ subject: "in.a", subscribers: 1 })
+    // What failed counts as read: it is asked for by name.
+    assert.deepEqual(pick(await ask({ from: {} })), { read: 1, redriven: 1, skipped: 0, failed: 0, done: true })
+    assert.equal((await got.count(3))[2], "no json")
+    assert.deepEqual(pick(await ask()), { read: 0, redriven: 0, skipped: 0, failed: 0, done: true })
   })
 
   it("moves the offsets of a source", async () => {
-    const bridge = await start({ out: out({ coordination: "none" }), in: back() })
+    const control = { http: { port: 0 } }
+    const bridge = await start({ out: out({ coordination: "none" }), in: back() }, { control })
     const publisher = durable(user, name)
     const got = collect(user, "stored.orders.>")
     await node.ready({ subject: "stored.orders.a", subscribers: 1 })
@@ -265,6 +265,23 @@ describe("a bridge, with Kafka", () => {
       user.request(controlSubject(name, "offsets.set"), { connector: "in", offsets: [{ ...place, topic: "x" }] }),
     )
     assert.equal(bridge.status().connectors[1].state, "running")
+    // The same on Connect's paths.
+    const http = async (method: string, body?: object): Promise<unknown> => {
+      const answer = await fetch(`${bridge.httpAddress}/connectors/in/offsets`, { method, body: JSON.stringify(body) })
+      assert.equal(answer.status, 200)
+      return answer.json()
+    }
+    const partition = { kafka_topic: topic, kafka_partition: used.partition }
+    await http("PATCH", { offsets: [{ partition, offset: { kafka_offset: 8 } }] })
+    await got.count(15)
+    assert.deepEqual(got.values().slice(13), [8, 9])
+    const seen = async (): Promise<unknown> =>
+      ((await http("GET")) as { offsets: { partition: object; offset: object }[] }).offsets.find(
+        one => JSON.stringify(one.partition) === JSON.stringify(partition),
+      )?.offset
+    while (JSON.stringify(await seen()) !== '{"kafka_offset":10}') await pass(20)
+    await http("PATCH", { to: "earliest" })
+    await got.count(25)
   })
 
   it("shares its work with a second instance, which goes on when the first ends", async () => {
@@ -275,7 +292,7 @@ describe("a bridge, with Kafka", () => {
     const second = await startBridge(
       {
         name,
-        kafka: { "bootstrap.servers": kafka.bootstrap },
+        kafka: { "bootstrap.servers": on.bootstrap },
         spool: { dir: temporaryFolder(), "max.bytes": "64MiB" },
         connectors: Object.entries(connectors).map(([one, config]) => ({ name: one, config })),
       },
@@ -284,6 +301,12 @@ describe("a bridge, with Kafka", () => {
     later(() => second.close())
     const shares = (): number[] => [first, second].map(one => one.status().connectors[0].tasks.length)
     await until(() => shares().every(count => count === 2))
+    const instances: string[] = []
+    for await (const { data } of user.requestMany(controlSubject(name, "pause"), { connector: "out" }, { max: 2 }))
+      instances.push((data as { node: string }).node)
+    assert.deepEqual(instances.sort(), [first.fabric.id, second.fabric.id].sort())
+    assert.ok([first, second].every(one => one.status().connectors[0].state === "paused"))
+    await Promise.all([first, second].map(one => one.resume("out")))
     const publisher = durable(user, name)
     const answers: Promise<unknown>[] = []
     for (let i = 0; i < 400; i++) answers.push(publisher.publish(`orders.s${i % 8}`, i))

@@ -57,7 +57,7 @@ describe("transforms and converters, with Kafka", () => {
     const own = platformatic({ "bootstrap.servers": kafka.bootstrap })
     const { clusterId } = await own.connect()
     const settings = { ...SETTINGS, topics: [topic], groupId: uniqueName("g"), start: "committed-or-earliest" as const }
-    const all = { fabric: node, driver: own, bridge: "other", clusterId, ...parts }
+    const all = { fabric: node, driver: own, fabricId: "here", bridge: "other", clusterId, ...parts }
     const connector = new SourceConnector({ ...settings, subject }, all)
     later(async () => {
       await connector.stop()

@@ -48,6 +48,7 @@ describe("KafkaDriver: platformatic, with SASL and TLS", () => {
   it("PLAIN", () => works(sasl("PLAIN", user)))
   it("PLAIN, as Java's clients are told of it", () => works(sasl("PLAIN", { "sasl.jaas.config": jaas })))
   it("SCRAM-SHA-256", () => works(sasl("SCRAM-SHA-256", user)))
+  it("SCRAM-SHA-512", () => works(sasl("SCRAM-SHA-512", user)))
   it("OAUTHBEARER with a token", () => works(sasl("OAUTHBEARER", { "sasl.oauthbearer.token": unsignedToken("alice") })))
 
   it("OAUTHBEARER with a function, asked at every connection", async () => {

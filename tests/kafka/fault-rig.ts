@@ -5,7 +5,7 @@ import type { Fabric } from "../../index.ts"
 import { temporaryFolder } from "../support/folders.ts"
 import { Program } from "../support/processes.ts"
 import { pass } from "../support/wait.ts"
-import type { BridgeLife, BridgeReport, PublisherLife, PublisherReport } from "./children/lives.ts"
+import type { BridgeLife, BridgeReport, Place, PublisherLife, PublisherReport } from "./children/lives.ts"
 import { header } from "./sink-rig.ts"
 
 export type Config = Readonly<Record<string, unknown>>
@@ -36,12 +36,17 @@ class Child {
 
 /** A whole bridge in a process of its own. */
 export class BridgeProcess extends Child {
-  static start(life: Pick<BridgeLife, "config" | "fabric" | "node"> & Partial<BridgeLife>): BridgeProcess {
+  static start(life: Pick<BridgeLife, "config" | keyof Place> & Partial<BridgeLife>): BridgeProcess {
     return new BridgeProcess("bridge", { point: "", times: 1, held: false, ...life })
   }
 
   async report(): Promise<BridgeReport> {
     return (await this.ask("status")) as BridgeReport
+  }
+
+  /** Bytes that it has resident, after a collection. */
+  async memory(): Promise<number> {
+    return (await this.ask("memory")) as number
   }
 
   async connector(name = "out"): Promise<Connector> {
@@ -76,7 +81,7 @@ const GLANCE = 20
 
 /** A publisher in a process of its own. */
 export class PublisherProcess extends Child {
-  static start(life: Pick<PublisherLife, "fabric" | "node" | "bridge"> & Partial<PublisherLife>): PublisherProcess {
+  static start(life: Pick<PublisherLife, "bridge" | keyof Place> & Partial<PublisherLife>): PublisherProcess {
     const rest = { ack: "stored", prefix: "orders", subjects: 11, size: 1, maxInFlight: 200, ahead: 0 } as const
     return new PublisherProcess("publisher", { ...rest, ...life })
   }
@@ -117,8 +122,8 @@ export class PublisherProcess extends Child {
 }
 
 /** Where children find a fabric. */
-export function placeOf(node: Fabric): { readonly fabric: string; readonly node: string } {
-  return { fabric: node.fabric, node: node.endpoints[0] }
+export function placeOf(node: Fabric, suspicion?: number): Place {
+  return { fabric: node.fabric, node: node.endpoints[0], suspicion }
 }
 
 export interface SinkFile {

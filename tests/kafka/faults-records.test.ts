@@ -94,9 +94,9 @@ describe("faults: records that Kafka does not want, and topics that change", fun
 
   it("too large, tolerance none: the connector stops before it and says why; what was before it is stored", async () => {
     const out = await start({ "topic.creation.default.max.message.bytes": 10_000 })
-    const publisher = durable(node, bridge, { timeout: 3_000 })
+    const publisher = durable(node, bridge)
     for (let i = 0; i < 10; i++) await publisher.publish("orders.a", String(i), { codec: "string" })
-    const large = publisher.publish("orders.a", "10".padEnd(20_000), { codec: "string" })
+    const large = publisher.publish("orders.a", "10".padEnd(20_000), { codec: "string", timeout: 500 })
     await assert.rejects(large, { code: "ETIMEDOUT" })
     const { trouble } = await out.comesTo(one => one.state === "failed")
     assert.match(trouble ?? "", /of orders\.a can never pass.*errors\.tolerance/)
@@ -210,7 +210,8 @@ describe("faults: records that Kafka does not want, and topics that change", fun
     const publisher = await PublisherProcess.start({ ...placeOf(node), bridge }).ready()
     await publisher.publish(200)
     assert.equal(acknowledgedBy(await publisher.settled()).length, 200)
-    const { counters } = await near.comesTo(one => one.counters.loops >= 200)
+    // They were here and in another fabric since: the source drops them.
+    const { counters } = await near.comesTo(one => one.counters.loops >= 200, "in")
     assert.equal(counters.loops, 200)
     assert.equal((await beyond.connector()).counters.stored, 200)
     for (const one of [topic, other]) {

@@ -59,11 +59,11 @@ describe("faults: very many subjects in one topic", function () {
     const [warm, publisher] = await Promise.all([start("warm", 1), start("orders", SUBJECTS)])
     await warm.publish(10_000)
     await warm.settled()
-    const before = (await out.report()).rss
+    const before = await out.memory()
     await publisher.publish(SUBJECTS)
     const report = await publisher.settled()
     assert.deepEqual(report.acknowledged, [[0, SUBJECTS - 1]])
-    const more = (await out.report()).rss - before
+    const more = (await out.memory()) - before
     assert.ok(more < MEMORY, `${more} bytes more for ${SUBJECTS} subjects`)
     const driver = platformatic({ "bootstrap.servers": kafka.bootstrap })
     later(() => driver.close())

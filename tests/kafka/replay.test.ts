@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { Producer } from "@platformatic/kafka"
 import type { KafkaDriver, KafkaRecord } from "../../bridge-kafka/driver.ts"
 import { platformatic } from "../../bridge-kafka/platformatic/index.ts"
 import { replay } from "../../bridge-kafka/replay/client.ts"
@@ -102,6 +103,45 @@ describe("replay from Kafka", () => {
     assert.deepEqual(found, [0, 2])
     // The end of the transaction is an offset, too.
     assert.equal(messages.started?.records, 4)
+  })
+
+  it("ends before a transaction that somebody has open, and does not wait for it", async () => {
+    const { driver, topic, store } = await topicOf(1)
+    const [one, two, three] = orders(topic, 3, 1, 3)
+    await produce(driver, [one])
+    const open = new Producer({
+      clientId: "open",
+      bootstrapBrokers: [kafka.bootstrap],
+      transactionalId: uniqueName("tx"),
+      idempotent: true,
+      producerId: -1n,
+      producerEpoch: -1,
+      timeout: 60_000,
+    })
+    later(() => open.close())
+    const transaction = await open.beginTransaction()
+    let ended = false
+    later(async () => ended || (await transaction.abort()))
+    await transaction.send({
+      messages: [{ topic, partition: 0, key: two.key ?? undefined, value: two.value ?? undefined }],
+    })
+    await produce(driver, [three])
+    assert.equal((await driver.offsets(topic, "latest")).get(0), 3)
+    assert.equal((await driver.offsets(topic, "latest", "read_committed")).get(0), 1)
+    const [client, server] = await overTcp(2)
+    await serve(server, store)
+    await client.ready({ subject: "$BRIDGE.box.replay", servers: 1 })
+    const read = async (): Promise<unknown[]> => {
+      const found: unknown[] = []
+      for await (const { data } of replay(client, "box")) found.push(data)
+      return found
+    }
+    assert.deepEqual(await read(), [0])
+    await transaction.abort()
+    ended = true
+    // Kafka answers before its marker is written.
+    while ((await driver.offsets(topic, "latest", "read_committed")).get(0) !== 4) await pass(5)
+    assert.deepEqual(await read(), [0, 2])
   })
 
   it("over several partitions: in order of time, from a time, and the last of each subject", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { platformatic } from "../../bridge-kafka/platformatic/index.ts"
 import { overTcp } from "../patterns/fabric/nodes.ts"
 import { closesAfterEach, later } from "../support/cleanup.ts"
-import { KafkaBroker, kafkaOrSkip, uniqueName } from "../support/kafka.ts"
+import { brokerToTorment, type KafkaBroker, uniqueName } from "../support/kafka.ts"
 import { LONG_RUN } from "../support/random.ts"
 import { until } from "../support/wait.ts"
 import { header, readAll, startSink } from "./sink-rig.ts"
@@ -11,19 +11,19 @@ const MIB = 1024 * 1024
 
 describe("a sink while Kafka is away", function () {
   this.timeout(120_000)
-  closesAfterEach()
+  let broker: KafkaBroker
 
   before(async function () {
-    const { broker } = await kafkaOrSkip(this)
-    // One of its own is killed: where there is no Java, none can be started. faults-outage.test.ts does the like in every run.
-    if (broker === null || !LONG_RUN) this.skip()
+    // faults-outage.test.ts does the like in every run.
+    if (!LONG_RUN) this.skip()
+    broker = await brokerToTorment(this)
   })
 
-  // Each takes a broker of its own, and its restart.
+  afterEach(() => broker?.mend())
+  closesAfterEach()
+
   for (const guarantee of ["exactly-once", "at-least-once"] as const) {
     it(`keeps records on disk, memory bounded, and sends them in order afterwards: ${guarantee}`, async () => {
-      const broker = await KafkaBroker.start({})
-      later(() => broker.stop())
       const driver = platformatic({ "bootstrap.servers": broker.bootstrap })
       later(() => driver.close())
       const [node, publisher] = await overTcp(2)

@@ -1,50 +1,31 @@
 import assert from "node:assert/strict"
 import type { KafkaDriver } from "../../bridge-kafka/driver.ts"
 import { durable } from "../../bridge-kafka/durable.ts"
-import { platformatic } from "../../bridge-kafka/platformatic/index.ts"
 import type { SinkSettings } from "../../bridge-kafka/sink/settings.ts"
-import type { Fabric } from "../../index.ts"
-import { overTcp } from "../patterns/fabric/nodes.ts"
-import { closesAfterEach, later } from "../support/cleanup.ts"
 import { temporaryFolder } from "../support/folders.ts"
-import { kafkaOrSkip, type SharedKafka, uniqueName } from "../support/kafka.ts"
 import { until } from "../support/wait.ts"
+import { onKafka } from "./on-kafka.ts"
 import { header, readAll, startSink } from "./sink-rig.ts"
 
 const SHARDS = 4
 
 describe("several instances of a sink, with Kafka (SINK-2, SINK-3)", () => {
-  let kafka: SharedKafka
-  let drivers: KafkaDriver[]
-  let publisher: Fabric
-  let nodes: Fabric[]
-  let bridge: string
-  let topic: string
-
-  before(async function () {
-    kafka = await kafkaOrSkip(this)
-  })
-
-  closesAfterEach()
-
-  beforeEach(async () => {
-    drivers = [0, 1].map(() => platformatic({ "bootstrap.servers": kafka.bootstrap }))
-    for (const one of drivers) later(() => one.close())
-    const [first, ...others] = await overTcp(3)
-    publisher = first
-    nodes = others
-    bridge = uniqueName("bridge")
-    topic = uniqueName("orders")
-  })
+  const on = onKafka({ hosts: 2, drivers: 2 })
 
   const settings = (guarantee: SinkSettings["guarantee"]) =>
-    ({ bridge, guarantee, shards: SHARDS, coordination: "group", routes: [{ subjects: "orders.>", topic }] }) as const
+    ({
+      bridge: on.bridge,
+      guarantee,
+      shards: SHARDS,
+      coordination: "group",
+      routes: [{ subjects: "orders.>", topic: on.topic }],
+    }) as const
 
   for (const guarantee of ["at-least-once", "exactly-once"] as const) {
     it(`share the shards, and take over from one that leaves: ${guarantee}`, async () => {
-      const one = await startSink({ fabric: nodes[0], driver: drivers[0], settings: settings(guarantee) })
+      const one = await startSink({ fabric: on.hosts[0], driver: on.drivers[0], settings: settings(guarantee) })
       await until(() => one.sink.status().owned.length === SHARDS)
-      const out = durable(publisher, bridge)
+      const out = durable(on.user, on.bridge)
       let published = 0
       let going = true
       const results: Promise<unknown>[] = []
@@ -54,7 +35,7 @@ describe("several instances of a sink, with Kafka (SINK-2, SINK-3)", () => {
           if (published % 3 === 0) await new Promise(resolve => setTimeout(resolve, 1))
         }
       })()
-      const two = await startSink({ fabric: nodes[1], driver: drivers[1], settings: settings(guarantee) })
+      const two = await startSink({ fabric: on.hosts[1], driver: on.drivers[1], settings: settings(guarantee) })
       const share = (): boolean =>
         one.sink.status().owned.length + two.sink.status().owned.length === SHARDS && two.sink.status().owned.length > 0
       await until(share)
@@ -65,7 +46,7 @@ describe("several instances of a sink, with Kafka (SINK-2, SINK-3)", () => {
       going = false
       await publishing
       await Promise.all(results)
-      const records = await readAll(drivers[1], topic, published)
+      const records = await readAll(on.drivers[1], on.topic, published)
       const numbers = records.map(record => Number(record.value?.toString()))
       assert.equal(new Set(numbers).size, published)
       if (guarantee === "exactly-once") assert.equal(numbers.length, published)
@@ -81,18 +62,18 @@ describe("several instances of a sink, with Kafka (SINK-2, SINK-3)", () => {
 
   it("a producer of the same shard fences the sink, which takes the shard again and goes on", async () => {
     const { sink } = await startSink({
-      fabric: nodes[0],
-      driver: drivers[0],
+      fabric: on.hosts[0],
+      driver: on.drivers[0],
       settings: { ...settings("exactly-once"), shards: 1 },
     })
     await until(() => sink.status().owned.length === 1)
-    const out = durable(publisher, bridge)
+    const out = durable(on.user, on.bridge)
     await out.publish("orders.a", "1", { codec: "string" })
-    const zombie = await drivers[1].producer({ transactionalId: `hd.${bridge}.out.0` })
+    const zombie = await on.drivers[1].producer({ transactionalId: `hd.${on.bridge}.out.0` })
     await zombie.close()
     await out.publish("orders.a", "2", { codec: "string" })
     assert.equal(sink.status().counters.fenced, 1)
-    const values = (await readAll(drivers[1], topic, 2)).map(one => one.value?.toString())
+    const values = (await readAll(on.drivers[1], on.topic, 2)).map(one => one.value?.toString())
     assert.deepEqual(values, ["1", "2"])
   })
 
@@ -101,23 +82,28 @@ describe("several instances of a sink, with Kafka (SINK-2, SINK-3)", () => {
     // It owns the shards by itself, takes messages, and dies before Kafka has them.
     const alone = { ...settings("exactly-once"), coordination: "none", handOverMs: 1, retryMaxMs: 50 } as const
     const rig = await startSink({
-      fabric: nodes[0],
-      driver: drivers[0],
+      fabric: on.hosts[0],
+      driver: on.drivers[0],
       folder,
       settings: alone,
-      more: { driver: frozen(drivers[0]) },
+      more: { driver: frozen(on.drivers[0]) },
     })
-    const out = durable(publisher, bridge, { ack: "spooled" })
+    const out = durable(on.user, on.bridge, { ack: "spooled" })
     for (let i = 0; i < 100; i++) await out.publish(`orders.s${i % 7}`, String(i), { codec: "string" })
-    publisher.publish("orders.plain", "plain", { codec: "string" })
+    on.user.publish("orders.plain", "plain", { codec: "string" })
     await until(() => rig.sink.status().waiting === 101)
     await rig.close()
     // Another has taken over meanwhile.
-    const owner = await startSink({ fabric: nodes[1], driver: drivers[1], settings: settings("exactly-once") })
+    const owner = await startSink({ fabric: on.hosts[1], driver: on.drivers[1], settings: settings("exactly-once") })
     await until(() => owner.sink.status().owned.length === SHARDS)
-    const back = await startSink({ fabric: nodes[0], driver: drivers[0], folder, settings: settings("exactly-once") })
+    const back = await startSink({
+      fabric: on.hosts[0],
+      driver: on.drivers[0],
+      folder,
+      settings: settings("exactly-once"),
+    })
     await until(() => back.sink.status().waiting === 0)
-    const values = (await readAll(drivers[1], topic, 101)).map(one => one.value?.toString())
+    const values = (await readAll(on.drivers[1], on.topic, 101)).map(one => one.value?.toString())
     assert.equal(values.length, 101)
     assert.equal(new Set(values).size, 101)
   })

@@ -1,52 +1,33 @@
 import assert from "node:assert/strict"
-import type { KafkaDriver } from "../../bridge-kafka/driver.ts"
-import { platformatic } from "../../bridge-kafka/platformatic/index.ts"
 import type { SinkSettings } from "../../bridge-kafka/sink/settings.ts"
-import type { Fabric } from "../../index.ts"
-import { overTcp } from "../patterns/fabric/nodes.ts"
-import { closesAfterEach, later } from "../support/cleanup.ts"
-import { kafkaOrSkip, type SharedKafka, uniqueName } from "../support/kafka.ts"
+import { later } from "../support/cleanup.ts"
 import { pass, until } from "../support/wait.ts"
+import { onKafka } from "./on-kafka.ts"
 import { type Rig, readAll, startSink } from "./sink-rig.ts"
 
 const SHARDS = 4
 
 describe("plain messages while shards move, with Kafka (SINK-2)", () => {
-  let kafka: SharedKafka
-  let drivers: KafkaDriver[]
-  let publisher: Fabric
-  let nodes: Fabric[]
-  let bridge: string
-  let topic: string
-
-  before(async function () {
-    kafka = await kafkaOrSkip(this)
-  })
-
-  closesAfterEach()
-
-  beforeEach(async () => {
-    drivers = [0, 1].map(() => platformatic({ "bootstrap.servers": kafka.bootstrap }))
-    for (const one of drivers) later(() => one.close())
-    const [first, ...others] = await overTcp(3)
-    publisher = first
-    nodes = others
-    bridge = uniqueName("bridge")
-    topic = uniqueName("orders")
-  })
+  const on = onKafka({ hosts: 2, drivers: 2 })
 
   const start = (index: number, more: Partial<SinkSettings>): Promise<Rig> =>
     startSink({
-      fabric: nodes[index],
-      driver: drivers[index],
-      settings: { bridge, shards: SHARDS, coordination: "group", routes: [{ subjects: "orders.>", topic }], ...more },
+      fabric: on.hosts[index],
+      driver: on.drivers[index],
+      settings: {
+        bridge: on.bridge,
+        shards: SHARDS,
+        coordination: "group",
+        routes: [{ subjects: "orders.>", topic: on.topic }],
+        ...more,
+      },
     })
 
   /** Publishes from now on, until it is called; then says how many there were. */
   function publishing(): () => number {
     let count = 0
     const timer = setInterval(() => {
-      for (let i = 0; i < 5; i++) publisher.publish(`orders.s${count % 13}`, String(count++), { codec: "string" })
+      for (let i = 0; i < 5; i++) on.user.publish(`orders.s${count % 13}`, String(count++), { codec: "string" })
     }, 5)
     later(() => clearInterval(timer))
     return () => {
@@ -58,7 +39,7 @@ describe("plain messages while shards move, with Kafka (SINK-2)", () => {
   const owned = ({ sink }: Rig): number => sink.status().owned.length
 
   async function numbers(atLeast: number): Promise<number[]> {
-    return (await readAll(drivers[1], topic, atLeast)).map(record => Number(record.value?.toString()))
+    return (await readAll(on.drivers[1], on.topic, atLeast)).map(record => Number(record.value?.toString()))
   }
 
   /** Resolves when so many different ones are there: the last may come for a second time first. */
@@ -81,7 +62,7 @@ describe("plain messages while shards move, with Kafka (SINK-2)", () => {
       const then = two.sink.status().counters.stored
       await until(() => two.sink.status().counters.stored > then + 100)
       const published = end()
-      await publisher.flush()
+      await on.user.flush()
       await distinct(published)
       const { adopted, takeOverMissed, takeOverUncertain } = two.sink.status().counters
       assert.ok(adopted > 0)
@@ -94,7 +75,7 @@ describe("plain messages while shards move, with Kafka (SINK-2)", () => {
     const end = publishing()
     await until(() => owned(one) === SHARDS)
     const published = end()
-    await publisher.flush()
+    await on.user.flush()
     await distinct(published)
   })
 
@@ -110,7 +91,7 @@ describe("plain messages while shards move, with Kafka (SINK-2)", () => {
     const then = two.sink.status().counters.stored
     await until(() => two.sink.status().counters.stored > then + 100)
     const published = end()
-    await publisher.flush()
+    await on.user.flush()
     await until(() => two.sink.status().waiting === 0)
     const found = await numbers(two.sink.status().counters.stored)
     assert.equal(new Set(found).size, found.length)

@@ -7,7 +7,7 @@ import type { Fabric, FabricMessage } from "../../index.ts"
 import { SETTINGS } from "../bridge-kafka/source/rig.ts"
 import { another, collect, overTcp, range } from "../patterns/fabric/nodes.ts"
 import { closesAfterEach, later } from "../support/cleanup.ts"
-import { KafkaBroker, kafkaOrSkip, type SharedKafka, uniqueName } from "../support/kafka.ts"
+import { brokerToTorment, kafkaOrSkip, type SharedKafka, uniqueName } from "../support/kafka.ts"
 import { Program } from "../support/processes.ts"
 import { LONG_RUN } from "../support/random.ts"
 import { pass, until } from "../support/wait.ts"
@@ -69,7 +69,7 @@ describe("source from Kafka", () => {
       offsetFlushIntervalMs: 50,
       ...more,
     }
-    const connector = new SourceConnector(settings, { fabric, driver: own, bridge: "box", clusterId })
+    const connector = new SourceConnector(settings, { fabric, driver: own, fabricId: "here", bridge: "box", clusterId })
     later(async () => {
       await connector.stop()
       await own.close()
@@ -119,6 +119,51 @@ describe("source from Kafka", () => {
       assert.equal(got.messages.length, 3_507)
     })
   }
+
+  it("SRC-1 nothing is skipped that comes between the first start and the first record delivered", async () => {
+    const topic = await topicOf(2)
+    const group = uniqueName("group")
+    await produce(topic, 0, 10, 2)
+    const [subscriber, node] = await overTcp(2)
+    const got = collect<number>(subscriber, "in.>")
+    await got.subscription.ready
+    const start = "committed-or-latest" as const
+    const first = await source(node, topic, group, { start, offsetFlushIntervalMs: 3_600_000 })
+    await committedAll(group, topic, 10)
+    await first.stop()
+    assert.equal(got.messages.length, 0)
+    // While nobody is there: a partition without a committed place would begin behind these.
+    await produce(topic, 10, 10, 2)
+    await source(node, topic, group, { start })
+    assert.deepEqual((await got.count(10)).sort(), range(10, 10))
+  })
+
+  it("a batch that would fill the memory is set aside, and what is behind it comes", async () => {
+    const topic = await topicOf(1)
+    const producer = await driver.producer({ compression: "gzip" })
+    const one = { topic, partition: 0, key: Buffer.from("k"), headers: [["hd.codec", Buffer.from("json")]] as const }
+    const values = [Buffer.from("0"), Buffer.from(`"${"x".repeat(3_000_000)}"`), Buffer.from("2")]
+    // Three batches, of which the second is a hundredth of what it becomes.
+    for (const value of values) await producer.produce([{ ...one, value, timestamp: Date.now() }])
+    await producer.close()
+    const [subscriber, node] = await overTcp(2)
+    const got = collect<number>(subscriber, "in.>")
+    await got.subscription.ready
+    const consumer = { ...SETTINGS.consumer, fetchMaxUnpackedBytes: 1024 * 1024 }
+    const group = uniqueName("group")
+    const connector = await source(node, topic, group, { consumer, errorsTolerance: "all" })
+    assert.deepEqual(await got.count(2), [0, 2])
+    await committedAll(group, topic, 3)
+    assert.equal(connector.counters.dropped, 1)
+    // A reader without tolerance is told.
+    const read = driver.read({ topic, partition: 0 }, { from: 0, limits: { batchBytes: 1024 * 1024 } })
+    await assert.rejects(
+      async () => {
+        for await (const _ of read);
+      },
+      { kind: "poison", protocolName: "RECORD_LIST_TOO_LARGE" },
+    )
+  })
 
   /** A worker that takes its time until it is told to hurry, and refuses some at first. */
   async function slowWorker(worker: Fabric): Promise<{ done: Set<number>; hurry(): void; disorder(): number }> {
@@ -203,7 +248,7 @@ describe("source from Kafka", () => {
       await fabric.ready({ subject: "in.k1", workers: 1 })
       const driver = platformatic({ "bootstrap.servers": ${JSON.stringify(kafka.bootstrap)} })
       const { clusterId } = await driver.connect()
-      new SourceConnector(${JSON.stringify(settings)}, { fabric, driver, bridge: "box", clusterId }).start()
+      new SourceConnector(${JSON.stringify(settings)}, { fabric, driver, fabricId: "here", bridge: "box", clusterId }).start()
       setInterval(() => {}, 1_000)
     `)
     await until(() => done.size >= 100)
@@ -220,11 +265,11 @@ describe("source from Kafka", () => {
   it("goes on when the broker was killed and has come back: nothing is missing", async function () {
     // faults-outage.test.ts does the like in every run.
     if (!LONG_RUN) this.skip()
-    const broker = await KafkaBroker.start({ listeners: ["PLAINTEXT"] })
-    later(() => broker.stop())
+    const broker = await brokerToTorment(this)
+    later(() => broker.mend())
     const own = platformatic({ "bootstrap.servers": broker.bootstrap })
     later(() => own.close())
-    const topic = "t"
+    const topic = uniqueName("topic")
     const put = async (from: number, count: number): Promise<void> => {
       const producer = await own.producer()
       const make = (n: number): KafkaRecord => {
@@ -253,7 +298,7 @@ describe("source from Kafka", () => {
     const retry = { errorsRetryDelayMinMs: 50, errorsRetryDelayMaxMs: 500 }
     const connector = new SourceConnector(
       { ...settings, ...retry },
-      { fabric: node, driver: own, bridge: "box", clusterId },
+      { fabric: node, driver: own, fabricId: "here", bridge: "box", clusterId },
     )
     later(() => connector.stop())
     connector.start()

@@ -105,6 +105,8 @@ export class KafkaBroker {
   freeze(): void {
     this.frozen = true
     this.child?.kill("SIGSTOP")
+    // Its threads stop one by one: what is sent from here on must not be answered.
+    while (this.child?.pid !== undefined && isRunning(this.child.pid)) Atomics.wait(NOBODY_WAKES, 0, 0, 1)
   }
 
   thaw(): void {
@@ -270,5 +272,20 @@ function sasl(): Record<string, string> {
     ),
     [`${prefix}.oauthbearer.sasl.jaas.config`]: `${login}.oauthbearer.OAuthBearerLoginModule required;`,
     [`${prefix}.oauthbearer.sasl.server.callback.handler.class`]: callbacks,
+  }
+}
+
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
+
+/** Any of its threads is neither stopped nor gone. */
+function isRunning(pid: number): boolean {
+  try {
+    return fs.readdirSync(`/proc/${pid}/task`).some(thread => {
+      const status = fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1")
+      // The name in brackets may hold anything.
+      return !"TtZX".includes(status[status.lastIndexOf(")") + 2])
+    })
+  } catch {
+    return false
   }
 }

@@ -368,12 +368,31 @@ describe("Bridge configuration", () => {
     assert.deepEqual(parse(withConnector(sinkConfig, { control: { http: {} } })).control.http, {
       host: "127.0.0.1",
       port: 8083,
+      token: null,
     })
     assert.deepEqual(parse(withConnector(sinkConfig, { control: { http: { port: "0" } } })).control.http?.port, 0)
     assert.match(
       mistakes(withConnector(sinkConfig, { control: { http: { port: 65536 } } })),
       /control\.http\.port: is 65536/,
     )
+  })
+
+  it("lets others reach the control plane with a token only, and never says it", () => {
+    const http = (more: object) => withConnector(sinkConfig, { control: { http: more } })
+    for (const host of ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+      assert.equal(parse(http({ host })).control.http?.host, host)
+    for (const host of ["0.0.0.0", "::", "10.0.0.1", "bridge.example", "127.0.0.1.example", "128.0.0.1"]) {
+      assert.match(mistakes(http({ host })), /control\.http\.host: can be reached .* set token/)
+      const token = "0123456789abcdef=="
+      const { control } = parse(http({ host, token }))
+      assert.equal(control.http?.token, token)
+      assert.doesNotMatch(JSON.stringify(control), /0123456789/)
+    }
+    for (const token of ["too-short", "with space 0123456789", "0123456789=abcdef0", "x".repeat(600)]) {
+      const said = mistakes(http({ token }))
+      assert.match(said, /control\.http\.token: is .*must be 16 to 512/)
+      assert.ok(!said.includes(token))
+    }
   })
 })
 

@@ -61,7 +61,7 @@ describe("Configuration with the classes there are", () => {
         },
       ],
     })
-    const settings = sinkSettings(config, config.connectors[0] as FabricToKafka)
+    const settings = sinkSettings(config, config.connectors[0] as FabricToKafka, "default")
     const { producer, ...plain } = SINK_DEFAULTS
     for (const [name, value] of Object.entries(plain))
       assert.deepEqual(settings[name as keyof typeof plain], value, name)

@@ -22,7 +22,7 @@ const upper: Codec = {
 }
 
 function mapper(routes: RouteOptions[] = [{ subjects: ">", topic: "t" }], options?: RoutesOptions): FromFabric {
-  return new FromFabric({ bridge: "b", connector: "out", routes: new Routes(routes, options) })
+  return new FromFabric({ fabricId: "f", bridge: "b", connector: "out", routes: new Routes(routes, options) })
 }
 
 function map(message: FabricMessage, by = mapper()): BridgeRecord[] {
@@ -31,7 +31,7 @@ function map(message: FabricMessage, by = mapper()): BridgeRecord[] {
   return into
 }
 
-const back = new ToFabric({ bridge: "b", connector: "in", cluster: "c1" })
+const back = new ToFabric({ fabricId: "g", bridge: "b", connector: "in", cluster: "c1" })
 
 /** As the source does. */
 function republish(fabric: Fabric, record: BridgeRecord): void {
@@ -98,7 +98,7 @@ describe("bridge: messages as records and back", () => {
         ["b", "3"],
         ["hd.ts", "1600000000000"],
         ["hd.id", "id-1"],
-        ["hd.hops", "far/away"],
+        ["hd.hops", "far/x/away"],
         ["hd.seq", "forged"],
         ["hd.subject", "forged"],
       ],
@@ -113,7 +113,7 @@ describe("bridge: messages as records and back", () => {
       ["hd.id", "id-1"],
       ["hd.subject", "orders.eu"],
       ["hd.pub", a.id],
-      ["hd.hops", "far/away,b/out"],
+      ["hd.hops", "far/x/away,f/b/out"],
       ["hd.bridge", "b"],
       ["hd.codec", "msgpack"],
     ])
@@ -194,18 +194,18 @@ describe("bridge: messages as records and back", () => {
 
   it("MAP-4 what has been here is dropped and counted, on both ways; what no route wants, too", async () => {
     const by = mapper([{ subjects: "a", topic: "t" }])
-    const message = await publish("a", 1, { headers: { "hd.hops": "x,b/out" } })
+    const message = await publish("a", 1, { headers: { "hd.hops": "x,f/b/out" } })
     assert.deepEqual(map(message, by), [])
     assert.deepEqual(map(await publish("b", 1), by), [])
     assert.deepEqual([by.loops, by.unrouted], [1, 1])
-    const to = new ToFabric({ bridge: "b", connector: "in", cluster: "c1" })
+    const to = new ToFabric({ fabricId: "f", bridge: "b", connector: "in", cluster: "c1" })
     const [record] = map(await publish("a", 1), by)
-    const looped: KafkaHeader[] = [...record.headers, ["hd.hops", Buffer.from("b/out,b/in")]]
+    const looped: KafkaHeader[] = [...record.headers, ["hd.hops", Buffer.from("f/b/out,f/b/in")]]
     assert.equal(to.message({ ...record, headers: looped }, "t", 0, 1), null)
     assert.equal(to.loops, 1)
     // A whole round ends where it began.
-    const once = to.message(record, "t", 0, 1)
-    assert.equal(once?.headers.get("hd.hops"), "b/out,b/in")
+    const once = to.message({ ...record, subject: "stored.a" }, "t", 0, 1)
+    assert.equal(once?.headers.get("hd.hops"), "f/b/out,f/b/in")
   })
 
   it("SRC-1 SRC-3 records of others: subject by template, hd.kafka, key and time as headers", () => {
@@ -224,6 +224,7 @@ describe("bridge: messages as records and back", () => {
       timestamp: 5,
     }
     const to = new ToFabric({
+      fabricId: "f",
       bridge: "b",
       connector: "in",
       cluster: "c1",
@@ -236,7 +237,7 @@ describe("bridge: messages as records and back", () => {
       [...(message?.headers ?? [])],
       [
         ["hd.kafka", "c1/prices/3/42"],
-        ["hd.hops", "b/in"],
+        ["hd.hops", "f/b/in"],
         ["hd.replay", "1"],
         ["hd.key", "eur"],
         ["x", "é"],

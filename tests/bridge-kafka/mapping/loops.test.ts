@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { fabricIdOf } from "../../../bridge-kafka/mapping/fabric-id.ts"
 import { Hops } from "../../../bridge-kafka/mapping/hops.ts"
 import {
   checkLoops,
@@ -28,18 +29,42 @@ function source(connector: string, topics: string[], subject: string, subjects =
 
 describe("bridge: loops", () => {
   it("MAP-4 a message is dropped that has been here, or has passed too many", () => {
-    const hops = new Hops("orders/out")
-    assert.equal(hops.add(undefined)?.text, "orders/out")
-    assert.equal(hops.add("")?.text, "orders/out")
-    assert.equal(String(hops.add("a,b")?.bytes), "a,b,orders/out")
-    assert.equal(hops.add("a,orders/out,b"), null)
-    assert.equal(hops.add("a,orders/out,b"), null)
-    assert.equal(hops.add("orders/out2")?.text, "orders/out2,orders/out")
-    assert.equal(hops.add("1,2,3,4,5,6,7")?.text, "1,2,3,4,5,6,7,orders/out")
+    const here = { fabric: "f", bridge: "orders", connector: "out" }
+    const hops = new Hops(here)
+    assert.equal(hops.add(undefined)?.text, "f/orders/out")
+    assert.equal(hops.add("")?.text, "f/orders/out")
+    assert.equal(String(hops.add("a,b")?.bytes), "a,b,f/orders/out")
+    assert.equal(hops.add("a,f/orders/out,b"), null)
+    assert.equal(hops.add("a,f/orders/out,b"), null)
+    assert.equal(hops.add("f/orders/out2")?.text, "f/orders/out2,f/orders/out")
+    assert.equal(hops.add("1,2,3,4,5,6,7")?.text, "1,2,3,4,5,6,7,f/orders/out")
     assert.equal(hops.add("1,2,3,4,5,6,7,8"), null)
     assert.equal(hops.add("x".repeat(100_000)), null)
-    assert.equal(new Hops("a", 1).add("b"), null)
-    for (const id of ["", "a,b", "a b", "é", "x".repeat(129)]) assert.throws(() => new Hops(id), { code: "ERR_CONFIG" })
+    assert.equal(hops.add("x".repeat(100_000)), null)
+    assert.equal(new Hops(here, 1).add("b"), null)
+    for (const name of ["a,b", "a b", "é", "x".repeat(195)])
+      for (const part of ["fabric", "bridge", "connector"])
+        assert.throws(() => new Hops({ ...here, [part]: name }), { code: "ERR_CONFIG" })
+    for (const fabric of ["", "a/b"]) assert.throws(() => new Hops({ ...here, fabric }), { code: "ERR_CONFIG" })
+  })
+
+  it("MAP-4 a message that came back into its fabric through another is told from one that was in Kafka alone", () => {
+    const hops = new Hops({ fabric: "a", bridge: "b", connector: "in" })
+    const found = (list: string): string => hops.whereabouts(list)
+    for (const list of ["", "b/x/out", "b/x/out,c/y/in", "aa/x/out", "x"]) assert.equal(found(list), "elsewhere", list)
+    for (const list of ["a/x/out", "b/x/out,a/b/in2,a/b/out", "a/x/out,a/y/in"]) assert.equal(found(list), "here", list)
+    for (const list of ["a/x/out,b/y/in,b/y/out", "c/z/out,a/b/in2,b/y/in", "a/x/out,b/y/in,a/x/out2", "a/x/out,other"])
+      assert.equal(found(list), "returned", list)
+    assert.equal(hops.whereabouts(undefined), "elsewhere")
+    assert.equal(found("x,".repeat(50_000)), "elsewhere")
+  })
+
+  it("MAP-4 the fabric is known by its id, or by the name that was joined", () => {
+    assert.equal(fabricIdOf({ id: "plant-a", name: "shop" }, "shop"), "plant-a")
+    assert.equal(fabricIdOf({ id: "shop", name: "shop" }, "shop"), "shop")
+    assert.equal(fabricIdOf({ id: "default", name: "default" }, "my shop/1"), "my%20shop%2F1")
+    for (const name of ["x".repeat(65), "\ud800"])
+      assert.throws(() => fabricIdOf({ id: "d", name: "d" }, name), { code: "ERR_CONFIG", message: /fabric\.id/ })
   })
 
   it("MAP-4 a sink and a source that feed each other are found", () => {

@@ -14,8 +14,8 @@ describe("replay to subjects", () => {
     const got = collect(client, "orders.>", { policy: "block", limit: 10 })
     await got.subscription.ready
     const store = new MemoryStore()
-    for (let i = 0; i < 500; i++) store.add("orders.1", i, { headers: [["hd.hops", Buffer.from("box/out")]] })
-    const republish = republisher({ fabric: server, bridge: "box", connector: "out" })
+    for (let i = 0; i < 500; i++) store.add("orders.1", i, { headers: [["hd.hops", Buffer.from("f/box/out")]] })
+    const republish = republisher({ fabric: server, fabricId: "f", bridge: "box" })
     const service = new ReplayService({ fabric: server, bridge: "box", stores: new Map([["out", store]]), republish })
     await service.start()
     later(() => service.close())
@@ -27,6 +27,6 @@ describe("replay to subjects", () => {
     assert.equal(headers.get("hd.replay"), "1")
     assert.equal(headers.get("hd.kafka"), "memory/orders/0/7")
     // The sink "out" of this bridge drops what has its name here.
-    assert.equal(headers.get("hd.hops"), "box/out,box/out/replay")
+    assert.equal(headers.get("hd.hops"), "f/box/out,f/box/replay")
   })
 })

@@ -34,7 +34,13 @@ export class FakeConsumer implements Consumer {
 
   assign(...partitions: TopicPartition[]): void {
     this.assignment.push(...partitions)
-    this.options.assigned?.(partitions)
+    this.options.assigned?.(partitions.map(one => ({ ...one, offset: 0, committed: true })))
+  }
+
+  /** Gains a partition of which the group has committed nothing. */
+  assignNew(topic: string, partition: number, offset: number): void {
+    this.assignment.push({ topic, partition })
+    this.options.assigned?.([{ topic, partition, offset, committed: false }])
   }
 
   async revoke(...partitions: TopicPartition[]): Promise<void> {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict"
-import { KafkaError } from "../../../bridge-kafka/errors.ts"
+import type { KafkaHeader } from "../../../bridge-kafka/driver.ts"
+import { KafkaError, PoisonError } from "../../../bridge-kafka/errors.ts"
+import { BridgeMetrics } from "../../../bridge-kafka/metrics/bridge-metrics.ts"
+import { readSource } from "../../../bridge-kafka/metrics/source-metrics.ts"
 import { collect, overTcp, range } from "../../patterns/fabric/nodes.ts"
 import { closesAfterEach } from "../../support/cleanup.ts"
 import { pass, turns, until } from "../../support/wait.ts"
@@ -26,7 +29,7 @@ describe("source, published", () => {
     const [message] = got.messages
     assert.equal(message.subject, "t.k0")
     assert.equal(message.headers.get("hd.kafka"), "fake/t/0/5")
-    assert.equal(message.headers.get("hd.hops"), "box/in")
+    assert.equal(message.headers.get("hd.hops"), "here/box/in")
     assert.equal(message.headers.get("a"), "1")
     await until(() => kafka.last.committed("t", 0) === 1_005)
     const { partitions, counters, state } = connector.status()
@@ -61,10 +64,102 @@ describe("source, published", () => {
     const { kafka, connector } = await source(node)
     kafka.last.assign(P0)
     const [one, two] = records("t", 0, 0, ["a", "b"])
-    kafka.last.give([{ ...one, headers: [...one.headers, ["hd.hops", Buffer.from("x/y,box/in")]] }, two])
+    kafka.last.give([{ ...one, headers: [...one.headers, ["hd.hops", Buffer.from("x/y,here/box/in")]] }, two])
     assert.deepEqual(await got.count(1), [1])
     await until(() => kafka.last.committed("t", 0) === 2)
     assert.equal(connector.status().loops, 1)
+  })
+
+  it("MAP-4 what was in another fabric since does not come back, nor to its own subject; a result in Kafka does", async () => {
+    const [subscriber, node] = await overTcp(2)
+    const got = collect(subscriber, ">")
+    await got.subscription.ready
+    const { kafka, connector } = await source(node, { subject: BY_KEY })
+    kafka.last.assign(P0)
+    const way = (list: string, subject: string): KafkaHeader[] => [
+      ["hd.codec", Buffer.from("json")],
+      ["hd.hops", Buffer.from(list)],
+      ["hd.subject", Buffer.from(subject)],
+    ]
+    const ways = [
+      way("here/a/out,there/b/in,there/b/out", "x"),
+      way("here/a/out", "echo"),
+      way("here/a/out", "order"),
+      way("there/b/out", "echo"),
+      // A durable message: only the bridge has had it.
+      [...way("here/a/out", "echo"), ["hd.epoch", Buffer.from("1.0")] as KafkaHeader],
+    ]
+    const keys = ["x.back", "echo", "count", "echo", "echo"]
+    kafka.last.give(records("t", 0, 0, keys).map((one, i) => ({ ...one, headers: ways[i] })))
+    assert.deepEqual(await got.count(3), [2, 3, 4])
+    await until(() => kafka.last.committed("t", 0) === 5)
+    assert.equal(connector.status().loops, 2)
+  })
+
+  it("SRC-1 where a partition begins of which nothing is committed is committed at once", async () => {
+    const [node] = await overTcp(1)
+    const { kafka, connector } = await source(node, { offsetFlushIntervalMs: 3_600_000 })
+    kafka.last.assign(P0)
+    kafka.last.assignNew("t", 1, 42)
+    await until(() => kafka.last.committed("t", 1) === 42)
+    // What was committed is not said again.
+    assert.deepEqual(
+      kafka.last.commits.flat().map(one => one.partition),
+      [1],
+    )
+    assert.equal(connector.status().partitions.find(one => one.partition === 1)?.committed, 42)
+  })
+
+  for (const delivery of ["published", "acked"] as const) {
+    it(`what cannot be read is set aside, with all that it stands for (${delivery})`, async () => {
+      const [node] = await overTcp(1)
+      const got: unknown[] = []
+      if (delivery === "acked") node.work("t.>", message => void got.push(message.data))
+      else node.subscribe("t.>", message => void got.push(message.data))
+      const { kafka, connector } = await source(node, { delivery, errorsTolerance: "all" })
+      kafka.last.assign(P0)
+      const [one, two, three] = records("t", 0, 0, ["a", "b", "c"])
+      const error = new PoisonError("KAFKA_CONSUME", "too large", { protocolName: "RECORD_LIST_TOO_LARGE" })
+      kafka.last.give([one, { ...two, value: null, unreadable: { error, last: 8 } }])
+      await until(() => kafka.last.committed("t", 0) === 9)
+      assert.deepEqual(got, [0])
+      assert.equal(connector.counters.dropped, 1)
+      kafka.last.give([{ ...three, offset: 9 }])
+      await until(() => kafka.last.committed("t", 0) === 10)
+      assert.deepEqual(got, [0, 2])
+    })
+  }
+
+  it("stops before what cannot be read, and says why", async () => {
+    const [node] = await overTcp(1)
+    const { kafka, connector } = await source(node)
+    kafka.last.assign(P0)
+    const [one, two] = records("t", 0, 0, ["a", "b"])
+    const error = new PoisonError("KAFKA_CONSUME", "too large", { protocolName: "RECORD_LIST_TOO_LARGE" })
+    kafka.last.give([one, { ...two, value: null, unreadable: { error, last: 8 } }])
+    await until(() => connector.status().partitions[0].stopped !== null)
+    const { offset, stage, error: name } = connector.status().partitions[0].stopped ?? assert.fail()
+    assert.deepEqual([offset, stage, name], [1, "KAFKA_CONSUME", "RECORD_LIST_TOO_LARGE"])
+    await until(() => kafka.last.committed("t", 0) === 1)
+  })
+
+  it("counts what came from each of its topics", async () => {
+    const [node] = await overTcp(1)
+    const { kafka, connector } = await source(node, { topics: ["t", "u"] })
+    kafka.last.assign(P0, { topic: "u", partition: 0 })
+    kafka.last.give(records("t", 0, 0, keys(10)))
+    kafka.last.give(records("u", 0, 0, keys(3)))
+    await until(() => kafka.last.committed("t", 0) === 10 && kafka.last.committed("u", 0) === 3)
+    const metrics = new BridgeMetrics()
+    readSource(metrics, "in", connector)
+    const found = metrics.samples().filter(one => one.name === "heddle_bridge_routed_records_total")
+    assert.deepEqual(
+      found.map(({ labels, value }) => [labels.route, labels.topic, value]),
+      [
+        ["t", "t", 10],
+        ["u", "u", 3],
+      ],
+    )
   })
 
   it("counts what nobody wanted, and commits it", async () => {

@@ -28,7 +28,14 @@ export const SETTINGS: SourceSettings = {
   errorsRetryDelayMinMs: 1,
   errorsRetryDelayMaxMs: 5,
   errorsLogEnable: false,
-  consumer: { groupProtocol: null, sessionTimeoutMs: null, fetchMaxWaitMs: 500, fetchMaxBytes: 4 * 1024 * 1024 },
+  consumer: {
+    groupProtocol: null,
+    sessionTimeoutMs: null,
+    fetchMaxWaitMs: 500,
+    fetchMaxBytes: 4 * 1024 * 1024,
+    fetchMaxUnpackedBytes: 64 * 1024 * 1024,
+    fetchMaxRecordBytes: 16 * 1024 * 1024,
+  },
   revokeTimeoutMs: 2_000,
   maxDeliveries: 5,
   bufferMemoryBytes: 64 * 1024 * 1024,
@@ -42,7 +49,7 @@ export async function source(
   parts: Partial<SourceParts> = {},
 ): Promise<{ kafka: FakeKafka; connector: SourceConnector }> {
   const kafka = new FakeKafka()
-  const all = { fabric, driver: kafka, bridge: "box", clusterId: "fake", ...parts }
+  const all = { fabric, driver: kafka, fabricId: "here", bridge: "box", clusterId: "fake", ...parts }
   const connector = new SourceConnector({ ...SETTINGS, ...settings }, all)
   later(() => connector.stop())
   connector.start()

@@ -1,12 +1,11 @@
 /** A whole bridge in a process of its own, that kills itself at a point: the seams are the disk, the driver and the fabric. */
 import { once } from "node:events"
-import type { Consumer, KafkaDriver, Producer, ProducerOptions } from "../../../bridge-kafka/driver.ts"
+import type { Consumer, KafkaDriver, Packing, Producer, ProducerOptions } from "../../../bridge-kafka/driver.ts"
 import { bridgeConfig, platformatic, startBridge } from "../../../bridge-kafka/index.ts"
 import { SYSTEM_DISK } from "../../../bridge-kafka/spool/disk.ts"
 import { Spool } from "../../../bridge-kafka/spool/spool.ts"
-import { join, seeds } from "../../../index.ts"
 import type { BridgeLife, BridgeReport, Point } from "./lives.ts"
-import { answer, say } from "./talk.ts"
+import { answer, joinAt, say } from "./talk.ts"
 
 const life = JSON.parse(process.argv[2]) as BridgeLife
 let left = life.times
@@ -47,9 +46,20 @@ function throughProducer(producer: Producer): Producer {
       at("after-produce")
       return result
     }
+  const pack = (): Packing => {
+    const packing = (producer.pack as () => Packing)()
+    return {
+      get length() {
+        return packing.length
+      },
+      add: record => packing.add(record),
+      send: around(() => packing.send()),
+    }
+  }
   return {
     produce: around(records => producer.produce(records)),
     transact: around(records => producer.transact(records)),
+    ...(producer.pack === undefined ? {} : { pack }),
     close: () => producer.close(),
   }
 }
@@ -84,11 +94,7 @@ function throughDriver(driver: KafkaDriver): KafkaDriver {
 if (life.held) await once(process.stdin, "data")
 const config = bridgeConfig(life.config)
 const driver = platformatic(config.kafka ?? {})
-const fabric = await join(life.fabric, {
-  name: "bridge",
-  discovery: [seeds([life.node])],
-  listen: "tcp://127.0.0.1:0",
-})
+const fabric = await joinAt("bridge", life)
 if (life.point !== "") {
   throughDisk()
   throughDriver(driver)
@@ -124,9 +130,13 @@ bridge.events.on("log", ({ text }) => log.push(text))
 
 answer({
   status: (): BridgeReport => {
-    globalThis.gc?.()
     const { connectors } = bridge.status()
-    return { connectors, log, rss: process.memoryUsage.rss(), samples: bridge.metrics.samples() }
+    return { connectors, log, samples: bridge.metrics.samples() }
+  },
+  /** Bytes. A collection takes as long as hundreds of messages: only who asks for it has it. */
+  memory: (): number => {
+    globalThis.gc?.()
+    return process.memoryUsage.rss()
   },
   pause: name => bridge.pause(name),
   resume: name => bridge.resume(name),

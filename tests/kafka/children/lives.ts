@@ -21,13 +21,19 @@ export type Point =
   | "before-commit"
   | "after-commit"
 
+/** Where a process finds its fabric. */
+export interface Place {
+  readonly fabric: string
+  /** An endpoint of one of its nodes. */
+  readonly node: string
+  /** Milliseconds that one who does not answer is suspected before the others go on without it. Default: the fabric's. */
+  readonly suspicion?: number
+}
+
 /** What children/bridge.ts is to be. */
-export interface BridgeLife {
+export interface BridgeLife extends Place {
   /** As in the file of a bridge. */
   readonly config: Readonly<Record<string, unknown>>
-  /** Name of the fabric, and an endpoint of one of its nodes. */
-  readonly fabric: string
-  readonly node: string
   readonly point: Point
   /** It dies when it comes by for that time. */
   readonly times: number
@@ -47,16 +53,12 @@ export interface BridgeReport {
   }[]
   /** Lines of its log. */
   readonly log: readonly string[]
-  /** Bytes, after a collection. */
-  readonly rss: number
   /** Its metrics. */
   readonly samples: readonly Sample[]
 }
 
 /** What children/publisher.ts is to be. */
-export interface PublisherLife {
-  readonly fabric: string
-  readonly node: string
+export interface PublisherLife extends Place {
   readonly bridge: string
   readonly ack: "stored" | "spooled"
   /** `${prefix}.s0`, `${prefix}.s1`… by turns. */

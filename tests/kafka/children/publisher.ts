@@ -1,8 +1,7 @@
 /** A process that publishes durably, and knows what was acknowledged. */
 import { durable } from "../../../bridge-kafka/durable.ts"
-import { join, seeds } from "../../../index.ts"
 import type { PublisherLife, PublisherReport } from "./lives.ts"
-import { answer, say } from "./talk.ts"
+import { answer, joinAt, say } from "./talk.ts"
 
 const life = JSON.parse(process.argv[2]) as PublisherLife
 
@@ -14,11 +13,7 @@ if (life.ahead !== 0) {
 /** Longer than any test: what is without an answer at the end is a fault of the bridge. */
 const TIMEOUT = 200_000
 
-const fabric = await join(life.fabric, {
-  name: "publisher",
-  discovery: [seeds([life.node])],
-  listen: "tcp://127.0.0.1:0",
-})
+const fabric = await joinAt("publisher", life)
 const { ack, maxInFlight } = life
 const out = durable(fabric, life.bridge, { ack, maxInFlight, timeout: TIMEOUT })
 const acknowledged: boolean[] = []
