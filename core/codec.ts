@@ -16,6 +16,7 @@
  * the fabric: a subscriber gets a string for a string and a number for a number.
  */
 import { Buffer } from "node:buffer"
+import { isBuffer } from "./bytes.ts"
 import { undecodable, unserialisable } from "./codecs/failure.ts"
 import { jsonCodec } from "./codecs/json.ts"
 import { MsgpackDecoder, MsgpackEncoder } from "./codecs/msgpack.ts"
@@ -209,7 +210,7 @@ export class Codecs {
       if (error instanceof HeddleError) throw error
       throw unserialisable(name, error instanceof Error ? error.message : String(error), value, error)
     }
-    if (!Buffer.isBuffer(bytes)) throw invalid(`The codec "${name}" gave ${typeof bytes} instead of a Buffer`)
+    if (!isBuffer(bytes)) throw invalid(`The codec "${name}" gave ${typeof bytes} instead of a Buffer`)
     this.number = number
     this.name = number === CODEC_OWN ? name : ""
     return bytes
@@ -280,7 +281,7 @@ export class Codecs {
 
 /** Null for what is no bytes. Views are taken by reference. */
 function asBytes(value: unknown): Buffer | null {
-  if (Buffer.isBuffer(value)) return value
+  if (isBuffer(value)) return value
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return Buffer.from(value)
   return null

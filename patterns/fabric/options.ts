@@ -65,7 +65,7 @@ export interface JoinOptions {
   busyPoll?: number
   /**
    * Bytes of shared memory for each direction of a link within one machine, where the native addon is there on both sides;
-   * 0 = links stay on Unix sockets. Default 256 KiB: two of them for each neighbour.
+   * 0 = links stay on Unix sockets. Default 1 MiB; it is taken as it is first written.
    */
   sharedMemory?: number
   /** Messages that may wait in one subscription, unless it says otherwise. Default 16,384. */
@@ -153,7 +153,7 @@ export function settingsOf(options: JoinOptions): FabricSettings {
     introspection: options.introspection ?? true,
     links: {
       ...common,
-      sharedMemory: whole("sharedMemory", options.sharedMemory, 256 * 1024, 0, 64 * 1024 * 1024),
+      sharedMemory: whole("sharedMemory", options.sharedMemory, 1024 * 1024, 0, 64 * 1024 * 1024),
       // Membership probes one peer at a time: a heartbeat on every link would be N squared of them.
       heartbeatInterval: 0,
       // A ZeroMQ client that vanished without a word is no member: the operating system finds out.

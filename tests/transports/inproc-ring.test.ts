@@ -25,7 +25,8 @@ function readAll(reader: RingReader, run: Run): Message[] {
     const { words, at } = run
     const length = words[at >> 2]
     const type = words[(at >> 2) + 1]
-    if (type !== PADDING) messages.push(readMessage(words, at + RECORD_HEADER, length - RECORD_HEADER, type >>> 8))
+    if (type !== PADDING)
+      messages.push(readMessage(run.memory, words, at + RECORD_HEADER, length - RECORD_HEADER, type >>> 8))
     run.at = at + align(length)
     if (run.at === run.end) run.finish(reader)
   }

@@ -1,6 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads"
 import type { ConnectionSink, Message } from "../../core/contract.ts"
 import { Queue } from "../../core/queue.ts"
+import { View } from "../../core/view.ts"
 import { corrupt, RingReader } from "../shm/ring.ts"
 import { align, PADDING, RECORD_HEADER } from "../shm/ring-layout.ts"
 import { Assembly } from "./large.ts"
@@ -15,7 +16,6 @@ import {
   payloadLength,
   readMessage,
   SHARED,
-  View,
 } from "./records.ts"
 import { Run } from "./run.ts"
 
@@ -110,7 +110,7 @@ export class Incoming {
         if ((type & 0xff) === MESSAGE) {
           count++
           this.took(length - RECORD_HEADER)
-          sink.message(readMessage(words, at + RECORD_HEADER, length - RECORD_HEADER, type >>> 8))
+          sink.message(readMessage(run.memory, words, at + RECORD_HEADER, length - RECORD_HEADER, type >>> 8))
         } else if (type !== PADDING) {
           count++
           this.special(sink, words, at + RECORD_HEADER, length - RECORD_HEADER, type)
@@ -194,7 +194,7 @@ export class Incoming {
     if (kind === MESSAGE) {
       this.took(bytes.length)
       const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2)
-      sink.message(readMessage(words, 0, bytes.length, detail))
+      sink.message(readMessage(words.buffer, words, 0, bytes.length, detail))
     } else sink.controlReceived(CONTROL_NAMES[detail], bytes as Buffer)
   }
 

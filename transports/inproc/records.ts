@@ -1,5 +1,8 @@
 /** What the records of a ring between threads hold, and how small messages get into them. */
+
+import { copyInto } from "../../core/bytes.ts"
 import type { ControlName, Message } from "../../core/contract.ts"
+import { View } from "../../core/view.ts"
 import type { RingWriter } from "../shm/ring.ts"
 
 /**
@@ -36,24 +39,25 @@ export function writeMessage(ring: RingWriter, message: Message, length: number)
   if (at < 0) return false
   const { bytes, words } = ring
   if (frames === 1) {
-    bytes.set(message[0], at)
+    copyInto(bytes, message[0], at)
     return true
   }
   for (let i = 0; i < frames; i++, at += 4) words[at >> 2] = message[i].length
   for (let i = 0; i < frames; i++) {
-    bytes.set(message[i], at)
+    copyInto(bytes, message[i], at)
     at += message[i].length
   }
   return true
 }
 
-/** Node's own view class: its constructor is what `subarray` spends most of its time around. */
-export const View = (Buffer as unknown as { [Symbol.species]: BufferViewConstructor })[Symbol.species]
-type BufferViewConstructor = new (buffer: ArrayBufferLike, offset: number, length: number) => Buffer
-
-/** A message of `length` bytes of payload at `at` of `words`. */
-export function readMessage(words: Int32Array, at: number, length: number, frames: number): Message {
-  const memory = words.buffer
+/** A message of `length` bytes of payload at `at` of `words`, which are all of `memory`. */
+export function readMessage(
+  memory: ArrayBufferLike,
+  words: Int32Array,
+  at: number,
+  length: number,
+  frames: number,
+): Message {
   if (frames === 1) return [new View(memory, at, length)]
   const message = new Array<Buffer>(frames)
   let word = at >> 2

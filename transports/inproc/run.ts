@@ -12,11 +12,14 @@ const SHORT = 4 * 1024
 
 let slabBytes = new Uint8Array(0)
 let slabWords = new Int32Array(0)
+let slabMemory: ArrayBufferLike = slabWords.buffer
 let slabAt = 0
 
 /** Records in memory of this thread: those from `at` to `end`, the last of which may be cut off. */
 export class Run {
   words = slabWords
+  /** That of `words`: to ask for it costs nearly as much as to make a view. */
+  memory = slabMemory
   at = 0
   end = 0
   private begin = 0
@@ -27,13 +30,15 @@ export class Run {
     const wanted = Math.min(there, Math.max(align(least), SHORT))
     if (slabBytes.length - slabAt < wanted) {
       slabBytes = Buffer.allocUnsafeSlow(Math.max(SLAB, wanted))
-      slabWords = new Int32Array(slabBytes.buffer)
+      slabMemory = slabBytes.buffer
+      slabWords = new Int32Array(slabMemory)
       slabAt = 0
     }
     const count = Math.min(there, slabBytes.length - slabAt)
     const from = ring.position
     slabBytes.set(ring.bytes.subarray(from, from + count), slabAt)
     this.words = slabWords
+    this.memory = slabMemory
     this.begin = slabAt
     this.at = slabAt
     slabAt += count

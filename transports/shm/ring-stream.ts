@@ -1,5 +1,5 @@
 import { HeddleError } from "../../core/errors.ts"
-import { viewOf } from "../../core/view.ts"
+import { View } from "../../core/view.ts"
 import { type ByteReader, type ByteStream, NO_READER } from "../stream/byte-stream.ts"
 import type { NetStream } from "../stream/net-stream.ts"
 import { Lookout, type Watched } from "./lookout.ts"
@@ -42,7 +42,10 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   private readonly shared: SharedMemory
   private readonly incoming: RingReader
   private readonly outgoing: RingWriter
+  private readonly memory: ArrayBuffer
+  /** What the peer writes, and where in the memory it begins. */
   private readonly records: Buffer
+  private readonly recordsAt: number
   private readonly most: number
   private readonly lookout: Lookout
   /** What had no room in the ring, and how much of the first piece went. */
@@ -69,7 +72,9 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     this.shared = shared
     this.outgoing = new RingWriter(memory, out, capacity)
     this.incoming = new RingReader(memory, into, capacity)
-    this.records = Buffer.from(memory, into + ringSize(capacity) - capacity, capacity)
+    this.memory = memory
+    this.recordsAt = into + ringSize(capacity) - capacity
+    this.records = Buffer.from(memory, this.recordsAt, capacity)
     this.most = largestRecord(capacity) - RECORD_HEADER
     this.lookout = new Lookout(this, busyPoll)
     socket.reader = this
@@ -299,7 +304,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     let going: boolean
     if (target === null) {
       this.bytesRead += count
-      going = this.reader.bytes(viewOf(records, from, to), count)
+      going = this.reader.bytes(new View(this.memory, this.recordsAt + from, count), count)
     } else {
       count = Math.min(count, target.length)
       records.copy(target, 0, from, from + count)

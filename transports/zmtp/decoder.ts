@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer"
 import type { Message } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { turnIsSpent } from "../../core/turn.ts"
-import { viewOf } from "../../core/view.ts"
+import { View } from "../../core/view.ts"
 import { COMMAND, LONG, MORE } from "./frame.ts"
 
 /** What the decoder finds. */
@@ -17,6 +17,7 @@ export interface DecoderSink {
  */
 const SLAB = 256 * 1024
 let slab = Buffer.allocUnsafeSlow(SLAB)
+let slabMemory = slab.buffer
 let slabUsed = 0
 
 /** A frame larger than this is gathered in memory of its own, read by the operating system without a copy of ours. */
@@ -37,6 +38,8 @@ export class Decoder {
   private readonly limit: number
   /** Bytes that are not decoded yet: the beginning of a frame, or anything after a pause. */
   private bytes = EMPTY
+  /** That of `bytes`, a slab: to ask for it costs nearly as much as to make a view. */
+  private memory: ArrayBufferLike = slabMemory
   private at = 0
   private end = 0
   /** Frames of the message that is arriving, and their bytes. */
@@ -113,7 +116,7 @@ export class Decoder {
         break
       }
       this.at = next
-      const frame = size === 0 ? EMPTY : viewOf(bytes, body, next)
+      const frame = size === 0 ? EMPTY : new View(this.memory, body, size)
       if ((flags & (MORE | COMMAND)) === 0 && this.parts === null) sink.message([frame])
       else this.frame(flags, frame)
       if (turnIsSpent()) {
@@ -124,6 +127,7 @@ export class Decoder {
     if (this.at === this.end) {
       // Nothing is kept: an idle connection must not pin a slab.
       this.bytes = EMPTY
+      this.memory = EMPTY.buffer
       this.at = 0
       this.end = 0
     }
@@ -155,6 +159,7 @@ export class Decoder {
     const needed = kept + to - from
     if (slabUsed + needed > slab.length) {
       slab = Buffer.allocUnsafeSlow(Math.max(SLAB, needed))
+      slabMemory = slab.buffer
       slabUsed = 0
     }
     if (this.parts !== null) this.settle(this.parts)
@@ -163,6 +168,7 @@ export class Decoder {
     chunk.copy(slab, start + kept, from, to)
     slabUsed += needed
     this.bytes = slab
+    this.memory = slabMemory
     this.at = start
     this.end = start + needed
   }

@@ -1,3 +1,4 @@
+import { copyInto } from "../../core/bytes.ts"
 import type { Message, Wire } from "../../core/contract.ts"
 
 /** Bits of a frame's first octet (RFC 37, "Framing"). */
@@ -37,7 +38,7 @@ export const zmtpWire: Wire = {
     for (let i = 0; i <= last; i++) {
       const frame = message[i]
       const at = writeHeader(chunk, offset, i < last ? MORE : 0, frame.length)
-      chunk.set(frame, at)
+      copyInto(chunk, frame, at)
       offset = at + frame.length
     }
     return offset

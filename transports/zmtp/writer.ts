@@ -1,3 +1,4 @@
+import { copyInto } from "../../core/bytes.ts"
 import type { Message } from "../../core/contract.ts"
 import type { ByteStream } from "../stream/byte-stream.ts"
 import { BIG, borrow, giveBack, SMALL } from "./chunk-pool.ts"
@@ -63,7 +64,7 @@ export class Writer {
     if (bytes.length > COPY_LIMIT) this.reference(bytes)
     else {
       const at = this.reserve(bytes.length)
-      ;(this.chunk as Buffer).set(bytes, at)
+      copyInto(this.chunk as Buffer, bytes, at)
       this.end = at + bytes.length
     }
     if (!this.dirty) this.schedule()
@@ -124,7 +125,7 @@ export class Writer {
     } else {
       const room = this.reserve(headerSize(size) + size)
       const at = writeHeader(this.chunk as Buffer, room, flags, size)
-      ;(this.chunk as Buffer).set(frame, at)
+      copyInto(this.chunk as Buffer, frame, at)
       this.end = at + size
     }
     if (!this.dirty) this.schedule()

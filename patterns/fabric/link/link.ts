@@ -1,3 +1,4 @@
+import { copyInto } from "../../../core/bytes.ts"
 import type { Codecs } from "../../../core/codec.ts"
 import type { Connection, ConnectionSink, Message } from "../../../core/contract.ts"
 import type { HeddleError } from "../../../core/errors.ts"
@@ -185,7 +186,7 @@ export class Link implements ConnectionSink, IncomingSink {
     this.structures = shared.version
     const at = this.outgoing.reserve(1 + bytes.length)
     this.outgoing.buffer[at] = STRUCTURES
-    this.outgoing.buffer.set(bytes, at + 1)
+    copyInto(this.outgoing.buffer, bytes, at + 1)
   }
 
   private subjectOf(topic: Topic): number | Buffer {

@@ -1,3 +1,4 @@
+import { copyInto } from "../../../core/bytes.ts"
 import type { Connection } from "../../../core/contract.ts"
 import { HeddleError } from "../../../core/errors.ts"
 import { Queue } from "../../../core/queue.ts"
@@ -103,7 +104,7 @@ export class Outgoing {
       buffer[at++] = (subject & 127) | 128
       buffer[at++] = subject >>> 7
     }
-    buffer.set(payload, at)
+    copyInto(buffer, payload, at)
     this.messages++
   }
 

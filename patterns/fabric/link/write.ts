@@ -1,5 +1,6 @@
 /** Records with more than a subject and a payload: from their parts to the bytes of an open batch. */
 
+import { copyInto } from "../../../core/bytes.ts"
 import type { MessageHeaders } from "../../../core/headers.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import type { Outgoing } from "./outgoing.ts"
@@ -67,7 +68,7 @@ export function writeRecord(
   if (name !== null) at = writeBytes(name, buffer, at)
   if (headers !== null) at = writeBytes(headers, buffer, at)
   if (apart) out.attach(payload)
-  else buffer.set(payload, at)
+  else copyInto(buffer, payload, at)
 }
 
 /** A record of whole numbers. */
@@ -86,7 +87,7 @@ export function writeNamed(out: Outgoing, type: number, number: number, bytes: B
   const { buffer } = out
   buffer[at++] = type
   at = writeVarint(number, buffer, at)
-  buffer.set(bytes, at)
+  copyInto(buffer, bytes, at)
 }
 
 export function encodeHeaders(headers: MessageHeaders): Buffer | null {

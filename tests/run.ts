@@ -1,0 +1,66 @@
+/**
+ * `npm test`: the tests against Kafka, which mostly wait, run beside all others, in a process of their own. What they say is
+ * printed when the others are done. With arguments (`npm test -- dist/tests/core/*.test.js -g name`) it is plain mocha.
+ */
+import { spawn } from "node:child_process"
+import { createRequire } from "node:module"
+
+const MOCHA = createRequire(import.meta.url).resolve("mocha/bin/mocha.js")
+const KAFKA = "dist/tests/kafka/**/*.test.js"
+
+/** The last line of tests/support/reporter.ts. */
+const SUMMARY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m
+
+interface Outcome {
+  readonly text: string
+  readonly code: number
+}
+
+/** Runs mocha; `say` gets what it prints as it comes. */
+function mocha(args: readonly string[], say: (text: string) => void): Promise<Outcome> {
+  const child = spawn(process.execPath, [MOCHA, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+  let text = ""
+  const heard = (data: string): void => {
+    text += data
+    say(data)
+  }
+  child.stdout.setEncoding("utf8").on("data", heard)
+  child.stderr.setEncoding("utf8").on("data", heard)
+  return new Promise((resolve, reject) => {
+    child.once("error", reject)
+    child.once("close", code => resolve({ text, code: code ?? 1 }))
+  })
+}
+
+/** Without the summary, of which there is one at the end. */
+const say = (text: string): void => void process.stdout.write(text.replace(SUMMARY, "").replace(/\n{3,}$/, "\n\n"))
+
+async function everything(): Promise<number> {
+  let late: string[] | null = []
+  const kafka = mocha(
+    ["--no-config", "--timeout", "60000", "--reporter", "dist/tests/support/reporter.js", KAFKA],
+    text => {
+      if (late === null) say(text)
+      else late.push(text)
+    },
+  )
+  const others = await mocha(["--ignore", KAFKA], say)
+  process.stdout.write("\n  Against Kafka\n")
+  say(late.join(""))
+  late = null
+  const outcomes = [others, await kafka]
+  const sum = [0, 0, 0]
+  for (const { text } of outcomes) {
+    const counts = SUMMARY.exec(text)
+    if (counts === null) return 1
+    for (let i = 0; i < 3; i++) sum[i] += Number(counts[i + 1] ?? 0)
+  }
+  process.stdout.write(`\n${sum[0]} passed, ${sum[1]} failed${sum[2] > 0 ? `, ${sum[2]} skipped` : ""}\n`)
+  return outcomes.some(({ code }) => code !== 0) ? 1 : 0
+}
+
+const args = process.argv.slice(2)
+if (args.length > 0) {
+  const plain = spawn(process.execPath, [MOCHA, ...args], { stdio: "inherit" })
+  plain.once("close", code => process.exit(code ?? 1))
+} else process.exitCode = await everything()
