@@ -130,8 +130,9 @@ export class MsgpackEncoder {
       this.exotic = before
     }
     this.usedStructures = this.structures.length > 0 && typeof value === "object" && value !== null
-    // It has grown: small payloads must not hold it.
-    if (bytes.buffer.byteLength > CHUNK) this.packer.useBuffer(Buffer.allocUnsafeSlow(CHUNK))
+    // It has grown, which takes a payload of a quarter of it: small payloads must not hold it. To ask is slow (core/bytes.ts).
+    if (bytes.length > CHUNK >> 3 && bytes.buffer.byteLength > CHUNK)
+      this.packer.useBuffer(Buffer.allocUnsafeSlow(CHUNK))
     if (this.shared) {
       this.unswept += bytes.length
       if (this.unswept > SWEEP) this.sweep()
