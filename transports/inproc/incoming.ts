@@ -2,6 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads"
 import type { ConnectionSink, Message } from "../../core/contract.ts"
 import { Queue } from "../../core/queue.ts"
 import { View } from "../../core/view.ts"
+import { Lookout, type Watched } from "../shm/lookout.ts"
 import { corrupt, RingReader } from "../shm/ring.ts"
 import { align, PADDING, RECORD_HEADER } from "../shm/ring-layout.ts"
 import { Assembly } from "./large.ts"
@@ -19,13 +20,6 @@ import {
 } from "./records.ts"
 import { Run } from "./run.ts"
 
-/**
- * Looking pays when the other thread answers from another processor, and harms when it waits for ours. What came of it
- * is averaged over about eight times (0 = always in vain, 64 = never); below half it is tried once in so many sleeps.
- */
-const WORTH_IT = 32
-const TRY_AGAIN = 32
-
 /** Who owns the receiving half. */
 export interface IncomingOwner {
   /** There may be something: call `read`, but not from within this call. */
@@ -38,15 +32,15 @@ export interface IncomingOwner {
 }
 
 /** The receiving half of a connection between threads. */
-export class Incoming {
+export class Incoming implements Watched {
   /** Bytes of messages so far. */
   bytes = 0
   /** Bits of the owner that say why nothing is delivered; 0 = go on. May change within any call of the sink. */
   held: number
   private readonly port: MessagePort
   private readonly ring: RingReader
-  /** Milliseconds to look before sleeping. */
-  private readonly patience: number
+  /** Null: it sleeps at once. */
+  private readonly lookout: Lookout | null
   private readonly owner: IncomingOwner
   private readonly run = new Run()
   private readonly assembly = new Assembly()
@@ -54,12 +48,7 @@ export class Incoming {
   private readonly posted = new Queue<readonly Uint8Array[]>()
   /** Messages handed on so far. */
   private taken = 0
-  private looking = false
   private asleep = false
-  private lookUntil = 0
-  private fortune = 64
-  private sleeps = 0
-  private readonly look = (): void => this.lookAgain()
 
   constructor(
     port: MessagePort,
@@ -72,7 +61,7 @@ export class Incoming {
   ) {
     this.port = port
     this.ring = new RingReader(memory, offset, capacity)
-    this.patience = busyPoll / 1000
+    this.lookout = busyPoll > 0 ? new Lookout(this, busyPoll, false) : null
     this.owner = owner
     this.held = held
   }
@@ -134,30 +123,21 @@ export class Incoming {
 
   /** Nothing is there: looks for a short while, then sleeps until the other side rings. */
   rest(): void {
-    if (this.looking || this.asleep) return
-    const worthIt = this.fortune >= WORTH_IT || ++this.sleeps % TRY_AGAIN === 0
-    if (worthIt && this.patience > 0) {
-      this.lookUntil = performance.now() + this.patience
-      this.lookSoon()
-    } else this.sleep()
+    if (!this.asleep && this.lookout?.begin() !== true) this.sleep()
   }
 
-  private lookSoon(): void {
-    this.looking = true
-    setImmediate(this.look)
+  // From the lookout
+
+  get due(): boolean {
+    return this.held === 0 && this.ring.available > 0
   }
 
-  private lookAgain(): void {
-    this.looking = false
-    if (this.held !== 0) return
-    if (this.ring.available > 0) {
-      this.fortune += (71 - this.fortune) >> 3
-      this.owner.due()
-    } else if (performance.now() < this.lookUntil) this.lookSoon()
-    else {
-      this.fortune -= this.fortune >> 3
-      this.sleep()
-    }
+  found(): void {
+    this.owner.due()
+  }
+
+  gaveUp(): void {
+    if (this.held === 0) this.sleep()
   }
 
   private sleep(): void {

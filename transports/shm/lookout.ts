@@ -7,7 +7,7 @@
  * Microseconds without news after which a reader sleeps, unless told otherwise. A round trip over a Unix socket takes about
  * half as much here.
  */
-const PATIENCE = 50
+export const PATIENCE = 50
 
 /**
  * Microseconds that a turn of the event loop looks before timers and I/O have theirs: a turn by itself costs 1 to 2, and
@@ -56,11 +56,11 @@ export class Lookout {
   private fortune = BEST
   private sleeps = 0
 
-  /** @param busyPoll microseconds to look, whatever comes of it; 0 = a short while, and only as long as it pays */
-  constructor(watched: Watched, busyPoll: number) {
+  /** @param patience microseconds to look since the last news @param always also when it does not pay */
+  constructor(watched: Watched, patience: number, always: boolean) {
     this.watched = watched
-    this.always = busyPoll > 0
-    this.patience = (busyPoll || PATIENCE) / 1000
+    this.always = always
+    this.patience = patience / 1000
   }
 
   /** There is nothing to read: begins to look, or goes on. False = sleep instead. */

@@ -2,7 +2,7 @@ import { HeddleError } from "../../core/errors.ts"
 import { View } from "../../core/view.ts"
 import { type ByteReader, type ByteStream, NO_READER } from "../stream/byte-stream.ts"
 import type { NetStream } from "../stream/net-stream.ts"
-import { Lookout, type Watched } from "./lookout.ts"
+import { Lookout, PATIENCE, type Watched } from "./lookout.ts"
 import { RingReader, RingWriter } from "./ring.ts"
 import { align, largestRecord, PADDING, RECORD_HEADER, ringSize } from "./ring-layout.ts"
 
@@ -76,7 +76,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     this.recordsAt = into + ringSize(capacity) - capacity
     this.records = Buffer.from(memory, this.recordsAt, capacity)
     this.most = largestRecord(capacity) - RECORD_HEADER
-    this.lookout = new Lookout(this, busyPoll)
+    this.lookout = new Lookout(this, busyPoll || PATIENCE, busyPoll > 0)
     socket.reader = this
     // The peer's goodbye on the socket must not be answered before what is left in the ring was read.
     socket.answerNoGoodbye()

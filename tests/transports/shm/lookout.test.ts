@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { once } from "node:events"
 import net from "node:net"
-import { Lookout, type Watched } from "../../../transports/shm/lookout.ts"
+import { Lookout, PATIENCE, type Watched } from "../../../transports/shm/lookout.ts"
 import { closesAfterEach, later, using } from "../../support/cleanup.ts"
 import { turns, until } from "../../support/wait.ts"
 
@@ -19,7 +19,7 @@ class Fake implements Watched {
   onFound: (() => void) | null = null
 
   constructor(busyPoll = 0) {
-    this.lookout = new Lookout(this, busyPoll)
+    this.lookout = new Lookout(this, busyPoll || PATIENCE, busyPoll > 0)
     later(() => {
       // Nobody looks on behind the test.
       this.again = false
