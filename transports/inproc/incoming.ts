@@ -126,6 +126,11 @@ export class Incoming implements Watched {
     if (!this.asleep && this.lookout?.begin() !== true) this.sleep()
   }
 
+  /** The connection is over. */
+  stop(): void {
+    this.lookout?.stop()
+  }
+
   // From the lookout
 
   get due(): boolean {

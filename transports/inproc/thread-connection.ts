@@ -170,6 +170,7 @@ export class ThreadConnection implements Connection, Deliverable, IncomingOwner 
     this.reason = reason
     this.incoming.held |= LEAVING
     this.outgoing.stop()
+    this.incoming.stop()
     clearTimeout(this.timer)
     this.port.close()
     this.sink?.closed(reason)

@@ -77,6 +77,11 @@ export class Lookout {
     return true
   }
 
+  /** Nothing will come any more: `gaveUp` follows at the next look. */
+  stop(): void {
+    this.until = 0
+  }
+
   private get pays(): boolean {
     return this.always || this.fortune >= WORTH_IT
   }

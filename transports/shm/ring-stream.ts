@@ -114,6 +114,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     if (this.over) return
     this.over = true
     this.waiting = []
+    this.lookout.stop()
     this.socket.destroy()
     // Not at once: this may be called while something is read from it.
     setImmediate(() => this.shared.release())
@@ -124,7 +125,6 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   bytes(): boolean {
     // Whatever was wished for has come: the wish is gone from the ring.
     this.asleep = false
-    if (this.waiting.length > 0) this.pump()
     this.deliver()
     return true
   }
@@ -149,7 +149,6 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   }
 
   found(): void {
-    if (this.waiting.length > 0) this.pump()
     this.deliver()
   }
 

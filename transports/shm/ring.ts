@@ -52,11 +52,6 @@ export class RingWriter {
     return ((this.tail - Atomics.load(this.header, HEAD)) | 0) + needed <= this.capacity
   }
 
-  /** Does not want to be woken any more. */
-  forgetRoom(): void {
-    Atomics.store(this.header, ROOM_WANTED, 0)
-  }
-
   /** Makes a record with room for `length` bytes; returns where its payload begins, -1 = no room. Throws EPROTO. */
   claim(length: number, type: number): number {
     const size = align(length + RECORD_HEADER)

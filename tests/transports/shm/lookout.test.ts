@@ -66,6 +66,17 @@ describe("Lookout", () => {
     assert.equal(fake.surrenders, 0)
   })
 
+  it("looks no more once it was stopped, however long it was to look", async () => {
+    const fake = new Fake(60 * LONG_LOOK)
+    fake.lookout.begin()
+    await turns(3)
+    assert.equal(fake.lookout.looking, true)
+    fake.lookout.stop()
+    await turns(3)
+    assert.equal(fake.lookout.looking, false)
+    assert.deepEqual([fake.finds, fake.surrenders], [0, 1])
+  })
+
   it("never finds within the call that begins", () => {
     const fake = new Fake(LONG_LOOK)
     fake.due = true
