@@ -60,6 +60,8 @@ export const bytesCodec: Codec = {
   decode: bytes => bytes,
 }
 
+const PLAIN = Object.prototype
+
 export const stringCodec: Codec = {
   name: "string",
   encode(value) {
@@ -186,6 +188,8 @@ export class Codecs {
       return NOTHING
     }
     if (codec !== undefined || typeof value !== "object") return null
+    // Most values are plain: the questions of what else an object might be cost more than this one.
+    if (value !== null && Object.getPrototypeOf(value) === PLAIN) return null
     const bytes = asBytes(value)
     if (bytes === null) return value instanceof EncodedPayload ? this.encoded(value) : null
     this.number = CODEC_BYTES

@@ -3,6 +3,8 @@
  * their ends, and one timer of Node's serves the first of each list. To enter and to leave cost a few pointers.
  */
 
+import { clock } from "./clock.ts"
+
 /** Something that has a time limit. The fields belong to `Deadlines`. */
 export interface Limited {
   deadline: number
@@ -35,7 +37,7 @@ export class Deadlines<T extends Limited> {
       list = { milliseconds: limit, first: null, last: null, timer: null }
       this.lists.set(limit, list)
     }
-    item.deadline = performance.now() + limit
+    item.deadline = clock.now() + limit
     item.deadlines = list
     item.earlier = list.last
     if (list.last === null) list.first = item
@@ -71,7 +73,7 @@ export class Deadlines<T extends Limited> {
 
   private look(list: DeadlineList): void {
     list.timer = null
-    const now = performance.now()
+    const now = clock.now()
     while (list.first !== null && list.first.deadline <= now) {
       const item = list.first as T
       this.leave(item)

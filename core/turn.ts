@@ -3,6 +3,8 @@
  * long as there is room or data; without a budget they would starve the timers and the I/O of the host application.
  */
 
+import { clock } from "./clock.ts"
+
 /** Milliseconds that such loops may take in one turn. Long enough to be cheap, short enough not to be felt. */
 const BUDGET = 5
 /** The clock is read once in so many operations: a read costs about as much as a send. */
@@ -17,11 +19,11 @@ export function turnIsSpent(): boolean {
   if (++operations % STRIDE !== 0) return false
   if (!armed) {
     armed = true
-    began = performance.now()
+    began = clock.now()
     setImmediate(newTurn)
     return false
   }
-  return performance.now() - began > BUDGET
+  return clock.now() - began > BUDGET
 }
 
 function newTurn(): void {

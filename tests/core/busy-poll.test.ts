@@ -70,6 +70,43 @@ describe("BusyPoll", () => {
     assert.equal(looks, before + 1)
   })
 
+  it("leaves it be where answers come too late, and tries again now and then", async () => {
+    let wanted = true
+    const one = poll(100, () => wanted)
+    const round = async (): Promise<boolean> => {
+      const before = looks
+      one.start(now)
+      now += 1
+      await turn()
+      return looks > before
+    }
+    let tried = 0
+    for (let i = 0; i < 64; i++) if (await round()) tried++
+    assert.ok(tried >= 4 && tried <= 16, `${tried} times of 64`)
+    // Answers come soon now: what it tries convinces it.
+    for (let i = 0; i < 16 * 16; i++) {
+      wanted = true
+      one.start(now)
+      wanted = false
+      await turn()
+    }
+    wanted = true
+    assert.ok(await round())
+    assert.ok(await round())
+  })
+
+  it("takes an answer for a success though others are expected", async () => {
+    const one = poll(100)
+    for (let i = 0; i < 64; i++) {
+      const before = looks
+      one.start(now)
+      one.answered()
+      now += 1
+      await turn()
+      assert.ok(looks > before)
+    }
+  })
+
   it("never looks when it shall not", async () => {
     poll(0).start(now)
     await turn()

@@ -2,6 +2,8 @@
  * A reader that has nothing to read looks for a short while before it sleeps: to put a processor to sleep and to wake it
  * costs more than most round trips on one machine. All readers of a thread that look at the moment share one loop.
  */
+import { clock } from "../../core/clock.ts"
+import { Payoff } from "../../core/payoff.ts"
 
 /**
  * Microseconds without news after which a reader sleeps, unless told otherwise. A round trip over a Unix socket takes about
@@ -17,14 +19,6 @@ const SPIN = 50
 
 /** Looks between two readings of the clock, which costs about as much as these. */
 const LOOKS = 16
-
-/**
- * Looking pays when the other side answers from another processor, and harms when it waits for ours. What came of it is
- * averaged over about eight times (0 = always in vain, 64 = never); below half it is tried once in so many sleeps.
- */
-const WORTH_IT = 32
-const TRY_AGAIN = 16
-const BEST = 64
 
 /** Whom a lookout serves. */
 export interface Watched {
@@ -53,8 +47,7 @@ export class Lookout {
   readonly watched: Watched
   private readonly always: boolean
   private readonly patience: number
-  private fortune = BEST
-  private sleeps = 0
+  readonly payoff = new Payoff()
 
   /** @param patience microseconds to look since the last news @param always also when it does not pay */
   constructor(watched: Watched, patience: number, always: boolean) {
@@ -65,14 +58,14 @@ export class Lookout {
 
   /** There is nothing to read: begins to look, or goes on. False = sleep instead. */
   begin(): boolean {
-    if (!this.looking && !this.pays && ++this.sleeps % TRY_AGAIN !== 0) return false
+    if (!this.looking && !this.always && !this.payoff.isWorthATry) return false
     this.start()
     return true
   }
 
   /** Something was asked that may be answered soon. False as for `begin`. */
   expect(): boolean {
-    if (!this.looking && !this.pays) return false
+    if (!this.looking && !this.always && !this.payoff.pays) return false
     this.start()
     return true
   }
@@ -82,22 +75,13 @@ export class Lookout {
     this.until = 0
   }
 
-  private get pays(): boolean {
-    return this.always || this.fortune >= WORTH_IT
-  }
-
   private start(): void {
-    const now = performance.now()
+    const now = clock.now()
     this.until = now + this.patience
     if (this.looking) return
     this.looking = true
     watching.push(this)
     arm(now)
-  }
-
-  learn(found: boolean): void {
-    if (found) this.fortune += (BEST + 7 - this.fortune) >> 3
-    else this.fortune -= this.fortune >> 3
   }
 }
 
@@ -122,13 +106,13 @@ function tick(): void {
 
 function newTurn(): void {
   turning = false
-  if (watching.length > 0) arm(performance.now())
+  if (watching.length > 0) arm(clock.now())
 }
 
 function look(): void {
   let found = false
   for (let i = 0; i < LOOKS && !found; i++) found = anybodyDue()
-  const now = performance.now()
+  const now = clock.now()
   ticking = false
   settle(now)
   if (watching.length > 0) arm(now)
@@ -153,7 +137,7 @@ function settle(now: number): void {
   for (const one of done) {
     one.looking = false
     const { due } = one.watched
-    one.learn(due)
+    one.payoff.learn(due)
     try {
       if (due) one.watched.found()
       else one.watched.gaveUp()

@@ -28,7 +28,7 @@ const NO_TARGETS: number[] = []
 
 const content: Content = {
   options: 0,
-  numbers: [],
+  numbers: [0, 0, 0, 0],
   targets: NO_TARGETS,
   envelope: null as unknown as Envelope,
   codecName: "",
@@ -49,8 +49,7 @@ export function readContent(
 ): Content {
   const options = reader.byte()
   const { numbers } = content
-  numbers.length = 0
-  for (let i = 0; i < count; i++) numbers.push(reader.varint())
+  for (let i = 0; i < count; i++) numbers[i] = reader.varint()
   let targets = NO_TARGETS
   if ((options & TARGETS) !== 0 && subject) {
     const wanted = reader.varint()

@@ -1,3 +1,4 @@
+import { clock } from "../../../core/clock.ts"
 import { HeddleError } from "../../../core/errors.ts"
 import { type Envelope, type Extra, FabricMessage } from "../message.ts"
 
@@ -24,7 +25,7 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
     timeout: number,
   ) {
     super(envelope, codec, source, start, end, extra)
-    this.expires = performance.now() + timeout
+    this.expires = clock.now() + timeout
   }
 
   override get data(): T {
@@ -38,12 +39,12 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
 
   /** Milliseconds until the client gives up; 0 = it has. */
   get timeLeft(): number {
-    return Math.max(0, this.expires - performance.now())
+    return Math.max(0, this.expires - clock.now())
   }
 
   /** @internal */
   get expired(): boolean {
-    return performance.now() >= this.expires
+    return clock.now() >= this.expires
   }
 
   /** Aborted when the client cancels, gives up, or is gone: work for it is in vain. */

@@ -217,6 +217,7 @@ export class Requests {
   replied(id: number, options: number, message: FabricMessage, link: Link | null): void {
     const call = this.pending.get(id)
     if (call === undefined || call.member.link !== link) return
+    if (link !== null) this.poll.answered()
     if ((options & FAILED) !== 0) {
       const error = toError(call.what, message.fromName, message.bytes)
       if (isUntouched(error) && this.reroute(call, false)) return
