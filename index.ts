@@ -35,14 +35,16 @@ import { Respondent as RespondentSocket } from "./patterns/survey/respondent.ts"
 import { Surveyor as SurveyorSocket } from "./patterns/survey/surveyor.ts"
 import { InprocTransport } from "./transports/inproc/transport.ts"
 import { IpcTransport } from "./transports/ipc.ts"
+import { MulticastTransport } from "./transports/multicast/transport.ts"
 import { loadNative } from "./transports/native/native.ts"
 import { TcpTransport } from "./transports/tcp.ts"
 import { UdpTransport } from "./transports/udp/transport.ts"
+import { WsTransport } from "./transports/ws/transport.ts"
 
 export type { Codec } from "./core/codec.ts"
 export type { SocketOptions } from "./core/construct.ts"
 export type { ContextOptions } from "./core/context.ts"
-export type { DropReason, Message, SocketType } from "./core/contract.ts"
+export type { DropReason, Message, SocketType, TlsOptions } from "./core/contract.ts"
 export type { DuplexSocket } from "./core/duplex-socket.ts"
 export { type ErrorCode, HeddleError } from "./core/errors.ts"
 export { type HeadersInit, type HeaderValue, MessageHeaders } from "./core/headers.ts"
@@ -64,12 +66,16 @@ export type { DropCounts, PeerStats, SocketStats } from "./core/stats.ts"
 export type { ServerRoutingOptions } from "./patterns/client-server/server.ts"
 export type { DatagramMessage } from "./patterns/datagram/datagram.ts"
 export type { PolicyName } from "./patterns/fabric/backlog.ts"
+export type { CarryStats } from "./patterns/fabric/carry/stats.ts"
 export { type DirectoryOptions, directory } from "./patterns/fabric/discovery/directory.ts"
 export type { Announcement, Candidate, Discovery, DiscoveryHost } from "./patterns/fabric/discovery/discovery.ts"
 export { type DnsOptions, dns } from "./patterns/fabric/discovery/dns.ts"
 export { fabrics } from "./patterns/fabric/discovery/fabrics.ts"
 export { type MulticastOptions, multicast } from "./patterns/fabric/discovery/multicast.ts"
 export { type SeedsOptions, seeds } from "./patterns/fabric/discovery/seeds.ts"
+export type { EdgeClientName } from "./patterns/fabric/edge/edge-events.ts"
+export type { EdgeFile, EdgeGrant, EdgeLists, EdgeOptions, TokenCheck } from "./patterns/fabric/edge/options.ts"
+export type { EdgeStats } from "./patterns/fabric/edge/stats.ts"
 export type { FabricEvent, PeerName } from "./patterns/fabric/events.ts"
 export {
   Fabric,
@@ -86,8 +92,9 @@ export {
 export type { ClientName, ClientStats } from "./patterns/fabric/foreign/clients.ts"
 export type { Keeper, KeepOptions } from "./patterns/fabric/history.ts"
 export type { FabricSurvey, NodeStats, NodeTrace, SilentNode, Trace } from "./patterns/fabric/introspection/answers.ts"
+export type { FabricDropReason } from "./patterns/fabric/introspection/troubles.ts"
 export type { FabricMessage } from "./patterns/fabric/message.ts"
-export type { ForeignOptions, JoinOptions } from "./patterns/fabric/options.ts"
+export type { CarryOptions, ForeignOptions, JoinOptions } from "./patterns/fabric/options.ts"
 export type { PublishOptions } from "./patterns/fabric/publishing.ts"
 export { RemoteError, ServiceError } from "./patterns/fabric/requests/failures.ts"
 export type { RequestMessage } from "./patterns/fabric/requests/request-message.ts"
@@ -131,7 +138,18 @@ export const capability = {
 /** A family of sockets with inproc names of its own and common limits. Most programs need none but `context`. */
 export class Context extends CoreContext {
   constructor(options: ContextOptions = {}) {
-    super([new InprocTransport(), new IpcTransport(), new TcpTransport(), new UdpTransport()], options)
+    super(
+      [
+        new InprocTransport(),
+        new IpcTransport(),
+        new TcpTransport(),
+        new UdpTransport(),
+        new MulticastTransport(),
+        new WsTransport("ws"),
+        new WsTransport("wss"),
+      ],
+      options,
+    )
   }
 }
 

@@ -48,6 +48,9 @@ function reportEvents(socket: Socket, run: Run): void {
       run.warn(`${error.code}: ${error.message}`)
     })
   }
+  socket.events.on("gap", ({ sender, count, reason }) => {
+    run.warn(`${count} ${count === 1 ? "message" : "messages"} of ${sender} lost for good (${reason})`)
+  })
   if (run.options.verbose) for (const type of LIFE) socket.events.on(type, event => run.progress.say(lineOf(event)))
 }
 

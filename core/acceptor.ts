@@ -1,6 +1,6 @@
 import type { SocketHost } from "./connector.ts"
 import { handshakeErrorType } from "./connector.ts"
-import type { Connection, Endpoint, Listener, ListenerSink, Transport } from "./contract.ts"
+import type { Connection, Endpoint, Gap, Listener, ListenerSink, Transport } from "./contract.ts"
 import { fromSystem } from "./errors.ts"
 import { type PipeOptions, type PipeOwner, SocketPipe } from "./pipe.ts"
 
@@ -12,7 +12,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
   private readonly host: SocketHost
   private readonly options: PipeOptions
   private listener: Listener | null = null
-  private largestDatagram: number | undefined
+  private transport: Transport | undefined
   private stopped = false
   private closing: Promise<void> | null = null
   private whenFinished: (() => void) | null = null
@@ -23,7 +23,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
   }
 
   async listen(endpoint: Endpoint, transport: Transport): Promise<void> {
-    this.largestDatagram = transport.largestDatagram
+    this.transport = transport
     try {
       this.listener = await transport.listen(endpoint, this.host.handshake, this)
     } catch (error) {
@@ -69,7 +69,7 @@ export class Acceptor implements PipeOwner, ListenerSink {
       connection.close()
       return
     }
-    const pipe = new SocketPipe(this.host.pattern, this.options, this, null, this.largestDatagram)
+    const pipe = new SocketPipe(this.host.pattern, this.options, this, null, this.transport)
     pipe.peer = connection.peer
     this.pipes.add(pipe)
     this.host.emit({ type: "handshake", address: connection.peer.address })
@@ -104,6 +104,10 @@ export class Acceptor implements PipeOwner, ListenerSink {
   refused(pipe: SocketPipe, reason: Error): void {
     const address = pipe.peer?.address ?? this.address
     this.host.emit({ type: "refuse", address, error: fromSystem(reason, "peer", address) })
+  }
+
+  missed(pipe: SocketPipe, gap: Gap, count: number): void {
+    this.host.emit({ type: "gap", address: pipe.peer?.address ?? this.address, ...gap, count })
   }
 
   finished(): void {

@@ -1,4 +1,4 @@
-import type { Connection, Endpoint, Handshake, Pattern, Transport } from "./contract.ts"
+import type { Connection, Endpoint, Gap, Handshake, Pattern, Transport } from "./contract.ts"
 import { fromSystem, type HeddleError } from "./errors.ts"
 import type { SocketEvent } from "./observer.ts"
 import { type PipeOptions, type PipeOwner, SocketPipe } from "./pipe.ts"
@@ -112,13 +112,17 @@ export class Connector implements PipeOwner {
     this.host.emit({ type: "refuse", address, error: fromSystem(reason, "peer", address) })
   }
 
+  missed(_pipe: SocketPipe, gap: Gap, count: number): void {
+    this.host.emit({ type: "gap", address: this.endpoint.href, ...gap, count })
+  }
+
   finished(): void {
     this.stop()
   }
 
   private makePipe(): SocketPipe {
     const { assignedId, transport } = this
-    const pipe = new SocketPipe(this.host.pattern, this.options, this, assignedId, transport.largestDatagram)
+    const pipe = new SocketPipe(this.host.pattern, this.options, this, assignedId, transport)
     this.pipe = pipe
     this.host.attach(pipe)
     return pipe

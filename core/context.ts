@@ -1,5 +1,6 @@
 import type { Transport } from "./contract.ts"
 import { HeddleError } from "./errors.ts"
+import { servesWeb, type WebServers } from "./web.ts"
 
 export interface ContextOptions {
   /** Sockets that may be open at once. Default 1,023, as in libzmq. */
@@ -71,6 +72,15 @@ export class Context {
       "EPROTONOSUPPORT",
       `Protocol not supported: ${scheme}:// (of ${address}); this context has ${known}`,
       { address },
+    )
+  }
+
+  /** @internal Servers for WebSockets and plain HTTP, of the first transport that has them. Throws EPROTONOSUPPORT. */
+  get web(): WebServers {
+    for (const transport of this.transports.values()) if (servesWeb(transport)) return transport.web
+    throw new HeddleError(
+      "EPROTONOSUPPORT",
+      "Protocol not supported: this context has no transport that serves the web",
     )
   }
 

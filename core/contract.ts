@@ -87,10 +87,39 @@ export interface LinkOptions {
   /** Whole messages that a transport with queues of its own (inproc) may hold for us. */
   readonly sendHighWaterMark: number
   readonly receiveHighWaterMark: number
+  /** For `wss://`: see core/socket-options.ts. */
+  readonly tls?: TlsOptions | null
+  /** Pages that may connect to a listener of `ws://` or `wss://`, by their origin. */
+  readonly webOrigins?: "same" | "*" | readonly string[]
   /** Routers that a multicast datagram may pass; only sockets that send have the two. */
   readonly multicastHops?: number
   /** Whether this machine hears its own multicast datagrams. */
   readonly multicastLoopback?: boolean
+  /** What of reliable multicast can be chosen; see core/socket-options.ts. */
+  readonly rate?: number
+  readonly recoveryInterval?: number
+  readonly multicastMaxTransportDataUnit?: number
+  readonly multicastFlow?: MulticastFlow
+  readonly multicastWindow?: number
+}
+
+/** Whom a multicast sender waits for: the slowest receiver, the fastest, or nobody. */
+export type MulticastFlow = "slowest" | "fastest" | "none"
+
+/** Keys and certificates as PEM text. */
+export interface TlsOptions {
+  /** Private key; who listens needs it. */
+  readonly key?: string | Buffer
+  /** Certificate and its chain; who listens needs it. */
+  readonly cert?: string | Buffer
+  /** Authorities to trust instead of the usual ones. Who listens asks for a certificate of one of them. */
+  readonly ca?: string | Buffer
+  /** Of the private key. */
+  readonly passphrase?: string
+  /** Name that the server's certificate must be for, where it is not the host of the endpoint. For connect. */
+  readonly serverName?: string
+  /** False = any certificate of the server will do: for tests only. For connect. Default true. */
+  readonly rejectUnauthorized?: boolean
 }
 
 /** Our side of a handshake. One object serves every connection of a socket. */
@@ -115,7 +144,9 @@ export interface Endpoint {
 
 export interface Transport {
   readonly scheme: string
-  /** See `Pipe.largestDatagram`; absent where connections have peers. */
+  /** See `Pipe.addressed`; absent where connections have peers. */
+  readonly addressed?: boolean
+  /** See `Pipe.largestDatagram`. */
   readonly largestDatagram?: number
   /**
    * Throws EINVAL, ENAMETOOLONG or ENOCOMPATPROTO for an endpoint that can never work, ENOTSUP for options that cannot be
@@ -205,14 +236,35 @@ export interface ConnectionSink {
   controlReceived(name: ControlName, body: Buffer): void
   /** `send` answered false; now there is room again. */
   drain(): void
-  /** Messages to or from this peer that the connection had to drop. */
-  lost?(reason: DropReason, count: number): void
+  /** Messages to or from this peer that the connection had to drop. `gap`, for the reason of that name: which they were. */
+  lost?(reason: DropReason, count: number, gap?: Gap): void
   /** Exactly once. A reason is an error of the link or a refusal; none = an orderly end. */
   closed(reason?: Error): void
 }
 
-/** Why a message was dropped. Every drop is counted under one of these. */
-export type DropReason = "full" | "no-peer" | "unroutable" | "malformed" | "closed" | "conflated" | "stale" | "filtered"
+/** Messages of one sender that were lost for good, next to each other. */
+export interface Gap {
+  /** Who sent them. */
+  readonly sender: string
+  /** The number of the first of them: a sender counts its messages from 0. */
+  readonly from: number
+  readonly reason: string
+}
+
+/**
+ * Why a message was dropped. Every drop is counted under one of these. "gap": it was lost on the way, and could not be
+ * repaired.
+ */
+export type DropReason =
+  | "full"
+  | "no-peer"
+  | "unroutable"
+  | "malformed"
+  | "closed"
+  | "conflated"
+  | "stale"
+  | "filtered"
+  | "gap"
 
 /** What waits to be read of one pipe. */
 export interface Lane {
@@ -231,9 +283,11 @@ export interface Pipe {
   /** Routing id that the user chose for the peer of this pipe (`connect(address, { routingId })`). */
   readonly assignedId: Buffer | null
   /**
-   * Present when the pipe leads to an address and not to a peer (udp): each message is one datagram of at most so many
-   * bytes, nobody answers the handshake, and no notice comes or goes.
+   * True when the pipe leads to an address and not to a peer (udp, multicast): nobody answers the handshake, no notice
+   * comes or goes, and who receives filters.
    */
+  readonly addressed?: boolean
+  /** Present when each message is one datagram of at most so many bytes. */
   readonly largestDatagram?: number
   /** True when `send` would take a message. False = full, and `Pattern.writable` will be called as after `send`. */
   readonly writable: boolean

@@ -1,4 +1,4 @@
-import type { Message } from "./contract.ts"
+import type { Message, MulticastFlow } from "./contract.ts"
 import type { ReceivingPattern } from "./inbox.ts"
 import type { MessageLike } from "./message.ts"
 import { defineOptions } from "./options.ts"
@@ -23,6 +23,8 @@ export abstract class DuplexSocket<
   declare multicastHops: number
   /** See `SendingSocket`. */
   declare multicastLoopback: boolean
+  /** See `SendingSocket`. */
+  declare multicastFlow: MulticastFlow
 
   /** @internal */
   declare protected readonly pattern: ReceivingPattern<T> & SendingPattern<O[0]>

@@ -23,6 +23,11 @@ export type SocketEvent =
   | { type: "close:error"; address: string; error: HeddleError }
   /** A peer was turned away after the handshake (routing id taken, second peer of a Pair). */
   | { type: "refuse"; address: string; error: HeddleError }
+  /**
+   * `count` messages of a multicast sender, from its number `from` on (it counts from 0), are lost for good. `reason`:
+   * "unrepaired", "expired", "overrun", "size", "memory", "malformed" or "timeout"; see transports/multicast/SPEC.md.
+   */
+  | { type: "gap"; address: string; sender: string; from: number; count: number; reason: string }
   | { type: "end" }
 
 export type EventType = SocketEvent["type"]

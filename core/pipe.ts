@@ -3,11 +3,13 @@ import type {
   ConnectionSink,
   ControlName,
   DropReason,
+  Gap,
   Lane,
   Message,
   Pattern,
   PeerHello,
   Pipe,
+  Transport,
   Wire,
 } from "./contract.ts"
 import { Queue } from "./queue.ts"
@@ -26,6 +28,8 @@ export interface PipeOwner {
   finished(pipe: SocketPipe): void
   /** The pattern turns the peer away; `connectionClosed` follows. */
   refused(pipe: SocketPipe, reason: Error): void
+  /** Messages to us are lost for good. */
+  missed?(pipe: SocketPipe, gap: Gap, count: number): void
 }
 
 let nextId = 1
@@ -35,6 +39,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   readonly id: number = nextId++
   peer: PeerHello | null = null
   readonly assignedId: Buffer | null
+  readonly addressed: boolean
   readonly largestDatagram: number | undefined
   wire: Wire | null = null
   flowing = false
@@ -64,12 +69,13 @@ export class SocketPipe implements Pipe, ConnectionSink {
     options: PipeOptions,
     owner: PipeOwner,
     assignedId: Buffer | null = null,
-    largestDatagram?: number,
+    { addressed = false, largestDatagram }: Pick<Transport, "addressed" | "largestDatagram"> = {},
   ) {
     this.pattern = pattern
     this.options = options
     this.owner = owner
     this.assignedId = assignedId
+    this.addressed = addressed
     this.largestDatagram = largestDatagram
   }
 
@@ -178,8 +184,9 @@ export class SocketPipe implements Pipe, ConnectionSink {
     this.pattern.receive(this, message)
   }
 
-  lost(reason: DropReason, count: number): void {
+  lost(reason: DropReason, count: number, gap?: Gap): void {
     this.drop(reason, count)
+    if (gap !== undefined) this.owner.missed?.(this, gap, count)
   }
 
   controlReceived(name: ControlName, body: Buffer): void {

@@ -1,3 +1,4 @@
+import type { MulticastFlow } from "./contract.ts"
 import type { MessageLike } from "./message.ts"
 import { defineOptions } from "./options.ts"
 import type { SendingPattern } from "./outbox.ts"
@@ -15,10 +16,15 @@ export abstract class SendingSocket<
   declare sendTimeout: number
   /** Bytes of the operating system's buffer for what is sent over tcp; -1 = its default. Needs the native addon. [ZMQ_SNDBUF] */
   declare sendBufferSize: number
-  /** Routers that a multicast datagram of udp:// may pass; 0 = it stays on this machine. Default 1: the local network. [ZMQ_MULTICAST_HOPS] */
+  /** Routers that a multicast datagram may pass; 0 = it stays on this machine. Default 1: the local network. [ZMQ_MULTICAST_HOPS] */
   declare multicastHops: number
-  /** This machine hears the multicast datagrams of udp:// that it sends. Default true. [ZMQ_MULTICAST_LOOP] */
+  /** This machine hears the multicast datagrams that it sends. Default true. [ZMQ_MULTICAST_LOOP] */
   declare multicastLoopback: boolean
+  /**
+   * Whom multicast:// waits for: "slowest" (default) = no receiver is left behind unless it is silent for five seconds,
+   * "fastest" = who cannot follow the fastest loses, "none" = nobody is waited for. What is lost is counted as "gap" there.
+   */
+  declare multicastFlow: MulticastFlow
 
   /** @internal */
   declare protected readonly pattern: SendingPattern<O[0]>

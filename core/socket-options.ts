@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
+import type { MulticastFlow, TlsOptions } from "./contract.ts"
 import { HeddleError } from "./errors.ts"
-import { flag, integer, type OptionSpec, type OptionTable, refused } from "./options.ts"
+import { choice, flag, integer, type OptionSpec, type OptionTable, refused } from "./options.ts"
 
 /** Options of every socket, by the names of the npm package `zeromq` v6; libzmq's name is in brackets. */
 export interface CommonOptions {
@@ -61,15 +62,56 @@ export interface CommonOptions {
   interface: string | null
   /** Accept only from these addresses, in CIDR notation: one, several, or null for everybody. [ZMQ_TCP_ACCEPT_FILTER] */
   tcpAcceptFilter: string | readonly string[] | null
+  /**
+   * Keys and certificates for `wss://`, as PEM text: `{ key, cert }` to bind, with `ca` where clients must show a certificate;
+   * `{ ca }` to connect to a server whose authority is not one of the usual. Default null. [ZMQ_WSS_KEY_PEM and its like]
+   */
+  tls: TlsOptions | null
+  /**
+   * Pages that may connect to a `ws://` or `wss://` endpoint of this socket, by the `Origin` that browsers send: a list such as
+   * ["https://example.com"], "same" = those of the endpoint's own host and port, "*" = all. Programs send none and are let in. Default
+   * []: no page, for any page that a browser shows could otherwise talk to the sockets of its machine.
+   */
+  webOrigins: "same" | "*" | readonly string[]
   /** Properties for the handshake; names must begin with `X-`. [ZMQ_METADATA] */
   metadata: Readonly<Record<string, string>>
+  /** Kilobits per second that multicast:// sends at most; 0 = as much as the receivers take. Default 0. [ZMQ_RATE] */
+  rate: number
+  /**
+   * Milliseconds for which multicast:// can repair what was lost: as long a sender keeps what it has sent, within
+   * `multicastWindow`, and after that a receiver reports a gap. 100 to 3,600,000. Default 10,000. [ZMQ_RECOVERY_IVL]
+   */
+  recoveryInterval: number
+  /**
+   * Bytes of an IP packet that multicast:// sends, headers included: 576 to 65,535; 0 = the MTU of the interface. Default 0.
+   * [ZMQ_MULTICAST_MAXTPDU]
+   */
+  multicastMaxTransportDataUnit: number
+  /**
+   * Bytes that a multicast:// sender keeps for repairs and may be ahead of its receivers, and that a receiver keeps of each
+   * sender while something is missing. 128 KiB to 1 GiB. Default 8 MiB.
+   */
+  multicastWindow: number
 }
 
 /** "connection-refused", "handshake-failed" and "after-disconnect" are libzmq's bits 1, 2 and 4. */
 export type ReconnectStop = "never" | "connection-refused" | "handshake-failed" | "after-disconnect"
 
 const SECURITY = "this version speaks the NULL mechanism only; PLAIN and CURVE come with a later one"
-const MULTICAST = "this version has no multicast transport but udp://, which sends one datagram for each message"
+
+/** The least that every IPv4 host takes (RFC 791), and the most that an IP packet can have; 0 = what the interface says. */
+const transportDataUnit: OptionSpec<number> = {
+  initial: 0,
+  live: false,
+  check(value, name) {
+    const size = integer(0, { min: 0, max: 65_535, unit: "bytes" }).check(value, name)
+    if (size === 0 || size >= 576) return size
+    throw new HeddleError(
+      "EINVAL",
+      `Invalid argument: option ${name} is ${size}; it takes 0 (as the interface says) or 576 to 65535 (bytes)`,
+    )
+  },
+}
 
 const filter: OptionSpec<string | readonly string[] | null> = {
   initial: null,
@@ -104,6 +146,51 @@ const device: OptionSpec<string | null> = {
       throw new HeddleError("EINVAL", `Invalid argument: option ${name}: "${value}" is no interface; write eth0`)
     }
     return value
+  },
+}
+
+const TLS_NAMES: ReadonlySet<string> = new Set([
+  "key",
+  "cert",
+  "ca",
+  "passphrase",
+  "serverName",
+  "rejectUnauthorized",
+] satisfies (keyof TlsOptions)[])
+
+const tls: OptionSpec<TlsOptions | null> = {
+  initial: null,
+  live: false,
+  check(value, name) {
+    if (value === null) return null
+    if (typeof value !== "object") throw new TypeError(`Option value must be an object: ${name}`)
+    for (const [key, one] of Object.entries(value as object)) {
+      if (!TLS_NAMES.has(key)) {
+        throw new HeddleError(
+          "EINVAL",
+          `Invalid argument: option ${name} has no ${key}; it has ${[...TLS_NAMES].join(", ")}`,
+        )
+      }
+      const pem = key === "key" || key === "cert" || key === "ca"
+      if (one !== undefined && pem && !String(one).includes("-----BEGIN ")) {
+        throw new HeddleError("EINVAL", `Invalid argument: option ${name}: ${key} must be PEM text, not a file name`)
+      }
+    }
+    return value as TlsOptions
+  },
+}
+
+const webOrigins: OptionSpec<"same" | "*" | readonly string[]> = {
+  initial: [],
+  live: false,
+  check(value, name) {
+    if (value === "same" || value === "*") return value
+    const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/
+    if (Array.isArray(value) && value.every(one => typeof one === "string" && origin.test(one))) return value
+    throw new HeddleError(
+      "EINVAL",
+      `Invalid argument: option ${name} is ${JSON.stringify(value)}; it takes "same", "*" or a list such as ["https://example.com"]`,
+    )
   },
 }
 
@@ -167,12 +254,17 @@ export const COMMON_OPTIONS: OptionTable = {
   typeOfService: integer(0, { min: 0, max: 255 }),
   interface: device,
   tcpAcceptFilter: filter,
+  tls,
+  webOrigins,
   metadata,
+  // libzmq's 100 kilobits a second are for networks of another time: our receivers say how much they can take.
+  rate: integer(0, { min: 0, unit: "kilobits per second" }),
+  recoveryInterval: integer(10_000, { min: 100, max: 3_600_000, unit: "milliseconds" }),
+  multicastMaxTransportDataUnit: transportDataUnit,
+  // A second of 64 Mbit/s: several round trips of any network that carries multicast.
+  multicastWindow: integer(8 * 1024 * 1024, { min: 128 * 1024, max: 1024 * 1024 * 1024, unit: "bytes" }),
   // What libzmq has and this version has not. Each says why.
   affinity: refused(0, "there are no I/O threads to choose from"),
-  rate: refused(100, MULTICAST),
-  recoveryInterval: refused(10_000, MULTICAST),
-  multicastMaxTransportDataUnit: refused(1500, MULTICAST),
   socksProxy: refused<string | null>(null, "SOCKS proxies are not supported yet"),
   loopbackFastPath: refused(false, "it exists on Windows only, and Node does not offer it"),
   plainServer: refused(false, SECURITY),
@@ -202,6 +294,7 @@ export const SENDING_OPTIONS: OptionTable = {
   sendBufferSize: integer(-1, { min: -1, unit: "bytes" }),
   multicastHops: integer(1, { min: 0, max: 255 }),
   multicastLoopback: flag(true),
+  multicastFlow: choice<MulticastFlow>("slowest", ["slowest", "fastest", "none"]),
 }
 
 export const RECEIVING_OPTIONS: OptionTable = {

@@ -20,7 +20,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   examples: ["examples", "index.ts", "node:", "package"],
   bench: ["bench", "index.ts", "node:", "package"],
   "index.ts": ["core", "patterns", "transports", "node:"],
+  // For pages: nothing of Node can be in it.
+  "browser.ts": ["core", "patterns"],
+  "testing.ts": ["core", "patterns", "transports", "index.ts"],
 }
+
+const FRONT_DOORS = ["index.ts", "browser.ts", "testing.ts"]
 
 /** Exceptions, each with its reason. */
 const EXCEPTIONS: Record<string, readonly string[]> = {
@@ -65,8 +70,10 @@ function sources(folder: string): string[] {
   return found
 }
 
-const folders = Object.keys(MAY_IMPORT).filter(name => fs.existsSync(path.join(ROOT, name)) && name !== "index.ts")
-const product = [...folders.flatMap(sources), "index.ts"]
+const folders = Object.keys(MAY_IMPORT).filter(
+  name => fs.existsSync(path.join(ROOT, name)) && !FRONT_DOORS.includes(name),
+)
+const product = [...folders.flatMap(sources), ...FRONT_DOORS]
 /** Without this file, whose examples would be taken for imports. */
 const all = [...product, ...sources("tests").filter(file => !file.endsWith("architecture.test.ts"))]
 

@@ -20,6 +20,11 @@ const PRINTS: Record<string, readonly RegExp[]> = {
   "many-requests": [/^question 0: slept 60 ms$/, /^question 1: slept 20 ms$/, /^question 2: slept 40 ms$/],
   survey: [/^Ada heard/, /^Grace heard/, /^Edsger heard/],
   "worker-threads": [/^1 \+ 2 \+ \.\.\. \+ 100000 = 5000050000$/],
+  "simulated-network/main": [
+    /^200 s: the network is parted$/,
+    /^204 s: healed; [345] orders are under way$/,
+    /^600 s: 0 of 600 orders are missing$/,
+  ],
   "microservices/main": [
     /^stock\.check warp: 12 left$/,
     /^stock\.take 2 warp: 10 left, says stock$/,
@@ -90,11 +95,30 @@ const PRINTS: Record<string, readonly RegExp[]> = {
     /^last of orders\.lima: order 2999$/,
     /^the bridge ended with code 0$/,
   ],
+  "browser-chat/main": [
+    /^bob hears ann: hello, bob$/,
+    /^carol finds 20 messages: line 6 to line 25$/,
+    /^here are ann, bob, carol$/,
+    /^ann in the name of bob: EACCES$/,
+    /^who has no name: EACCES$/,
+  ],
+  "live-map/main": [
+    /^216 airports, the busiest is DFW \(Dallas-Fort Worth\)$/,
+    /^outlines: a path$/,
+    /^20 of 20 flights from DFW are on the map$/,
+    /^in the air: many$/,
+  ],
   "watch-connections": [/^first received: one$/, /^second received: two$/, /^sent 2, dropped \{\}$/],
 }
 
 /** Shorter than what a person wants to see. */
-const ARGUMENTS: Record<string, readonly string[]> = { "fabric-demo/main": ["1"], "flights/main": ["20000"] }
+const ARGUMENTS: Record<string, readonly string[]> = {
+  "fabric-demo/main": ["1"],
+  "flights/main": ["20000"],
+  // Pages wait for people; with this they test themselves.
+  "browser-chat/main": ["--check"],
+  "live-map/main": ["--check"],
+}
 
 describe("examples", () => {
   it("has an expectation for each", () => {

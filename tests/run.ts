@@ -1,12 +1,23 @@
 /**
- * `npm test`: the tests against Kafka, which mostly wait, run beside all others, in a process of their own. What they say is
- * printed when the others are done. With arguments (`npm test -- dist/tests/core/*.test.js -g name`) it is plain mocha.
+ * `npm test`: three processes side by side, because most tests wait more than they compute: those against Kafka, those of what
+ * crosses a network or opens pages, and all others. What the first two say is printed when the others are done. With arguments
+ * (`npm test -- dist/tests/core/*.test.js -g name`) it is plain mocha.
  */
 import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
 
 const MOCHA = createRequire(import.meta.url).resolve("mocha/bin/mocha.js")
-const KAFKA = "dist/tests/kafka/**/*.test.js"
+
+/** Process, and what it runs; the last one runs the rest. */
+const LANES: readonly (readonly [name: string, ...files: string[]])[] = [
+  ["Against Kafka", "dist/tests/kafka/**/*.test.js"],
+  [
+    "Transports and pages",
+    "dist/tests/transports/**/*.test.js",
+    "dist/tests/faults/**/*.test.js",
+    "dist/tests/browser/**/*.test.js",
+  ],
+]
 
 /** The last line of tests/support/reporter.ts. */
 const SUMMARY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m
@@ -36,19 +47,28 @@ function mocha(args: readonly string[], say: (text: string) => void): Promise<Ou
 const say = (text: string): void => void process.stdout.write(text.replace(SUMMARY, "").replace(/\n{3,}$/, "\n\n"))
 
 async function everything(): Promise<number> {
-  let late: string[] | null = []
-  const kafka = mocha(
-    ["--no-config", "--timeout", "60000", "--reporter", "dist/tests/support/reporter.js", KAFKA],
-    text => {
-      if (late === null) say(text)
-      else late.push(text)
-    },
-  )
-  const others = await mocha(["--ignore", KAFKA], say)
-  process.stdout.write("\n  Against Kafka\n")
-  say(late.join(""))
-  late = null
-  const outcomes = [others, await kafka]
+  const lanes = LANES.map(([name, ...files]) => {
+    let late: string[] | null = []
+    const outcome = mocha(
+      ["--no-config", "--timeout", "60000", "--reporter", "dist/tests/support/reporter.js", ...files],
+      text => {
+        if (late === null) say(text)
+        else late.push(text)
+      },
+    )
+    const print = (): void => {
+      process.stdout.write(`\n  ${name}\n`)
+      say((late ?? []).join(""))
+      late = null
+    }
+    return { outcome, print }
+  })
+  const rest = LANES.flatMap(([, ...files]) => files.flatMap(file => ["--ignore", file]))
+  const outcomes = [await mocha(rest, say)]
+  for (const { outcome, print } of lanes) {
+    print()
+    outcomes.push(await outcome)
+  }
   const sum = [0, 0, 0]
   for (const { text } of outcomes) {
     const counts = SUMMARY.exec(text)

@@ -12,6 +12,7 @@ import type {
   Transport,
 } from "../core/contract.ts"
 import { fromSystem, HeddleError } from "../core/errors.ts"
+import { addressFilter } from "./address-filter.ts"
 import { dialStream } from "./stream/stream-dialer.ts"
 import { StreamListener } from "./stream/stream-listener.ts"
 import { TcpOptions } from "./tcp-options.ts"
@@ -33,7 +34,7 @@ export class TcpTransport implements Transport {
   async listen(endpoint: Endpoint, local: Handshake, sink: ListenerSink): Promise<Listener> {
     const { ipv6, tcpAcceptFilter } = local.options
     const { host, port } = splitAddress(endpoint)
-    const allowed = allowList(tcpAcceptFilter)
+    const allowed = addressFilter(tcpAcceptFilter)
     const special = TcpOptions.of(local.options, endpoint)
     let opened: net.Server | undefined
     const options = {
@@ -195,21 +196,6 @@ function formatAddress(address: string, port: number): string {
 function keepAlive(socket: net.Socket, local: Handshake): void {
   const { tcpKeepalive, tcpKeepaliveIdle } = local.options
   if (tcpKeepalive === 1) socket.setKeepAlive(true, tcpKeepaliveIdle > 0 ? tcpKeepaliveIdle * 1000 : 0)
-}
-
-function allowList(filter: string | readonly string[] | null): ((address: string) => boolean) | null {
-  if (filter === null || filter.length === 0) return null
-  const list = new net.BlockList()
-  for (const range of typeof filter === "string" ? [filter] : filter) {
-    const [address, bits] = range.split("/")
-    const family = net.isIPv6(address) ? "ipv6" : "ipv4"
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  return address => {
-    const plain = address.startsWith("::ffff:") ? address.slice(7) : address
-    return list.check(plain, net.isIPv6(plain) ? "ipv6" : "ipv4")
-  }
 }
 
 function invalid(endpoint: Endpoint, why: string): HeddleError {

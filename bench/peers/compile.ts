@@ -35,7 +35,7 @@ export async function compile(name: string, mine: (file: string) => boolean, lib
   return program
 }
 
-/** Common to both programs: everything that is not named after a peer. */
+/** Common to all programs: everything that is not named after a peer. */
 export function isShared(file: string): boolean {
-  return !file.startsWith("raw") && !file.startsWith("libzmq")
+  return !/^(raw|libzmq|web)/.test(file)
 }

@@ -1,4 +1,5 @@
 import { whyNoKafka } from "../kafka/cluster.ts"
+import { whyNoLossyHosts } from "../multicast/hosts.ts"
 import type { Command, Task } from "../task.ts"
 import { askVersion, nodeCommand } from "./node.ts"
 import type { Peer } from "./peer.ts"
@@ -12,6 +13,10 @@ export class HeddlePeer implements Peer {
     if (scenario.startsWith("kafka-")) return kafkaWays(scenario)
     if (scenario === "api-closed") return ["request", "event", "request ipc"]
     if (scenario.startsWith("api-")) return ["request", "event"]
+    if (scenario.startsWith("edge-")) return ["edge"]
+    if (scenario === "multicast-loss") return whyNoLossyHosts() ?? ["multicast"]
+    if (scenario === "multicast-thr") return ["multicast", "tcp", "tcp push"]
+    if (scenario === "multicast-fan") return ["multicast", "tcp"]
     if (isOwn(scenario)) return ["fabric"]
     if (scenario.startsWith("fabric-")) return ["fabric", "sockets", "fabric ipc"]
     if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]
@@ -41,7 +46,10 @@ function kafkaWays(scenario: string): readonly string[] | string {
   return scenario === "kafka-sink" ? ["spool always", "spool off"] : ["spool always"]
 }
 
-/** Of the fabric alone: a mesh without a server has nothing beside it, NATS matches in its server, and is no way into Kafka. */
+/**
+ * Heddle beside itself: a mesh without a server has nothing beside it, NATS matches in its server, and is no way into Kafka; for
+ * multicast there is none on Node.
+ */
 export function isOwn(scenario: string): boolean {
-  return scenario.startsWith("kafka-") || scenario === "fabric-mesh" || scenario === "fabric-subjects"
+  return /^(kafka|multicast)-/.test(scenario) || scenario === "fabric-mesh" || scenario === "fabric-subjects"
 }

@@ -10,5 +10,9 @@ import { ZeromqPeer } from "./zeromq.ts"
 /** In the order of tables: Heddle, then from the floor upwards, then those that are no messaging. */
 export function allPeers(): Peer[] {
   const messaging = [new HeddlePeer(), new RawPeer(), new LibzmqPeer(), new ZeromqPeer(), new NatsPeer()]
-  return [...messaging, ...["http1", "http2", "grpc", "ws"].map(family => new ServicePeer(family)), new KafkaPeer()]
+  return [
+    ...messaging,
+    ...["http1", "http2", "grpc", "ws", "uws"].map(family => new ServicePeer(family)),
+    new KafkaPeer(),
+  ]
 }

@@ -17,7 +17,7 @@ export class NatsPeer implements Peer {
   private ended: Promise<void> = Promise.resolve()
 
   ways(scenario: string): readonly string[] | string {
-    if (scenario.startsWith("api-") || isOwn(scenario)) return []
+    if (/^(api|edge)-/.test(scenario) || isOwn(scenario)) return []
     if (scenario.startsWith("ipc") || scenario.startsWith("inproc")) return "NATS speaks TCP only"
     if (scenario === "subjects") return "matching is done by the server, not by the publisher"
     if (scenario === "memory") return "connections end at the server and speak another protocol"

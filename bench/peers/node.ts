@@ -6,7 +6,7 @@ const program = fileURLToPath(new URL("../workers/main.js", import.meta.url))
 
 /** A worker in a Node process of its own: bench/workers/FAMILY/roles.ts. */
 export function nodeCommand(family: string, task: Task, values: Record<string, string | number> = {}): Command {
-  const flags = task.role === "idle" ? ["--expose-gc"] : []
+  const flags = task.role === "idle" || task.role === "edge-idle" ? ["--expose-gc"] : []
   const args = toArguments({ role: task.role, values: { ...task.values, ...values } })
   return { file: process.execPath, args: [...flags, program, family, ...args] }
 }

@@ -28,9 +28,9 @@ export function contestant(peer: Peer, way: string): Contestant {
   return { peer, way, label: way === "" ? peer.family : `${peer.family} (${way})` }
 }
 
-/** A scenario of subjects, calls and topics: others than the sockets' peers are looked for there. */
+/** A scenario of subjects, calls, topics and groups: others than the sockets' peers are looked for there. */
 export function isService(scenario: string): boolean {
-  return /^(api|fabric|kafka)-/.test(scenario)
+  return /^(api|edge|fabric|kafka|multicast)-/.test(scenario)
 }
 
 /** Does `--peers` name it? By family, or by label for one way only. */

@@ -12,7 +12,9 @@ export class ServicePeer implements Peer {
   }
 
   ways(scenario: string): readonly string[] {
-    const plays = scenario.startsWith("api-") || (scenario === "fabric-lat" && this.family === "http1")
+    if (scenario.startsWith("edge-")) return this.family === "ws" || this.family === "uws" ? [""] : []
+    const plays =
+      this.family !== "uws" && (scenario.startsWith("api-") || (scenario === "fabric-lat" && this.family === "http1"))
     return plays ? [""] : []
   }
 

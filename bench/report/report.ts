@@ -5,7 +5,8 @@ export interface Row {
   readonly scenario: string
   /**
    * Bytes of payload; in `subjects` subscriptions, in `memory` connections, in `startup` 1, in `api-closed`
-   * requests outstanding, in `api-open` requests a second, in `kafka-durable` publishes outstanding, in `kafka-outage` seconds.
+   * requests outstanding, in `api-open` requests a second, in `kafka-durable` publishes outstanding, in `kafka-outage` seconds, in
+   * `multicast-loss` percent of the datagrams.
    */
   readonly size: number
   readonly peer: string

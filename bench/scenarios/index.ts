@@ -1,5 +1,8 @@
 import { ApiClosedScenario } from "./api-closed.ts"
 import { ApiOpenScenario } from "./api-open.ts"
+import { EdgeFanoutScenario } from "./edge-fanout.ts"
+import { EdgeIdleScenario } from "./edge-idle.ts"
+import { EdgeLatencyScenario } from "./edge-lat.ts"
 import { FanoutScenario, fabricThroughput } from "./fanout.ts"
 import { InterestsScenario } from "./interests.ts"
 import { KafkaDurableScenario } from "./kafka-durable.ts"
@@ -9,6 +12,8 @@ import { KafkaSpoolScenario } from "./kafka-spool.ts"
 import { fabricLatency, LatencyScenario } from "./latency.ts"
 import { MemoryScenario } from "./memory.ts"
 import { MeshScenario } from "./mesh.ts"
+import { multicastFan, multicastThroughput } from "./multicast.ts"
+import { MulticastLossScenario } from "./multicast-loss.ts"
 import type { Scenario } from "./scenario.ts"
 import { StartupScenario } from "./startup.ts"
 import { StreamScenario } from "./stream.ts"
@@ -29,6 +34,12 @@ export function allScenarios(): Scenario[] {
     new MeshScenario(),
     new ApiClosedScenario(),
     new ApiOpenScenario(),
+    new EdgeFanoutScenario(),
+    new EdgeLatencyScenario(),
+    new EdgeIdleScenario(),
+    multicastFan(),
+    multicastThroughput(),
+    new MulticastLossScenario(),
     new SubjectsScenario(),
     new MemoryScenario(),
     new StartupScenario(),

@@ -35,6 +35,7 @@ export interface Scenario {
     | "seconds"
     | "outstanding"
     | "requests/s"
+    | "% lost"
   readonly metrics: readonly Metric[]
   /** Paragraphs for those who do not know how to read the figures. */
   readonly explanation?: readonly string[]

@@ -114,13 +114,16 @@ export class AckedDelivery implements Delivery {
     let backoff: Backoff | null = null
     try {
       for (let attempt = 1; ; attempt++) {
-        // A task without a worker lies in the fabric and cannot be taken back when the partition is: it is not given away before there is one.
+        // A task without a worker would only take up room in the fabric.
         await fabric.ready({ subject, workers: 1, signal: closing })
         const task = await fabric.push(subject, data, { headers, codec, maxDeliveries: 1, signal: closing })
-        if (signal.aborted) throw ABANDONED
-        const outcome = await acknowledgement.of(task)
+        const outcome = signal.aborted ? "abandoned" : await acknowledgement.of(task)
         if (outcome === "acknowledged") break
-        if (outcome === "abandoned") throw ABANDONED
+        if (outcome === "abandoned") {
+          // Whoever has the partition now gives the record to a worker again.
+          task.cancel()
+          throw ABANDONED
+        }
         if (outcome === "late") counters.ackTimeouts++
         else if (isAboutTheMessage(outcome)) throw outcome
         if (maxDeliveries > 0 && attempt >= maxDeliveries) throw exhausted(subject, attempt, outcome)

@@ -1,5 +1,6 @@
 import { addBench } from "./bench.ts"
 import { addBridge } from "./bridge.ts"
+import { addDoctor } from "./doctor.ts"
 import { addPeers } from "./peers.ts"
 import { addProxy } from "./proxy.ts"
 import { addPub } from "./pub.ts"
@@ -29,4 +30,5 @@ export const COMMANDS = [
   addTop,
   addTrace,
   addBridge,
+  addDoctor,
 ]

@@ -37,12 +37,15 @@ const CLEAR_LINE = "\x1b[K"
 const CLEAR_BELOW = "\x1b[J"
 
 /** Resolves after so many milliseconds, or when the command shall end. */
-export function pause(milliseconds: number, run: Run): Promise<void> {
+export function pause(milliseconds: number, { ending: { signal } }: Run): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
   return new Promise(resolve => {
-    const timer = setTimeout(resolve, milliseconds)
-    void run.ending.wait().then(() => {
+    const done = (): void => {
       clearTimeout(timer)
+      signal.removeEventListener("abort", done)
       resolve()
-    })
+    }
+    const timer = setTimeout(done, milliseconds)
+    signal.addEventListener("abort", done)
   })
 }

@@ -30,10 +30,12 @@ export async function top(flags: TopFlags, run: Run): Promise<boolean> {
   try {
     let due = performance.now()
     while (!ending.begun && failure === null) {
+      // Nodes count at about this time, however long the slowest takes.
+      const asked = performance.now()
       const { nodes, silent } = await fabric.survey({ timeout: Math.max(1, Math.ceil(interval)) })
       // We only look on: that we are here is nothing to look at.
       const others = nodes.filter(({ node }) => node !== fabric.id)
-      const now = rates.update({ nodes: others, silent }, performance.now())
+      const now = rates.update({ nodes: others, silent }, asked)
       if (now !== null) {
         if (json) await printer.line(JSON.stringify(now))
         else await screen.show(topLines(fabric.fabric, now, screen.height))

@@ -3,6 +3,7 @@ import { hold, release } from "../../core/keep-alive.ts"
 import type { Observer } from "../../core/observer.ts"
 import { checkGroup } from "../../core/subject.ts"
 import type { LanePolicy, PolicyName } from "./backlog.ts"
+import { groupsOf } from "./carry/stats.ts"
 import type { FabricEvent } from "./events.ts"
 import { Keeper, type KeepOptions } from "./history.ts"
 import { type InterestSpec, newInterestId, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
@@ -135,6 +136,8 @@ export interface PeerView {
   readonly pid: number
   /** Subscriptions, services and workers that it has announced. */
   readonly interests: number
+  /** Groups by which it gets what this node publishes (`to`), and this node gets what it publishes (`from`). */
+  readonly carry: { readonly to: readonly string[]; readonly from: readonly string[] }
   /** Milliseconds since the link was first made. */
   readonly age: number
 }
@@ -180,6 +183,11 @@ export class Fabric<S extends object = Subjects> {
     return this.bound
   }
 
+  /** Where the edge of this node listens (option `edge`), with real ports. */
+  get edgeEndpoints(): readonly string[] {
+    return this.node.edge?.endpoints ?? []
+  }
+
   get closed(): boolean {
     return this.stage === "closed"
   }
@@ -202,6 +210,7 @@ export class Fabric<S extends object = Subjects> {
       endpoints: link.info.endpoints,
       pid: link.info.pid,
       interests: link.interests.size,
+      carry: groupsOf(this.node.carry, link),
       age: now - link.since,
     }))
   }
@@ -220,10 +229,19 @@ export class Fabric<S extends object = Subjects> {
     return this.node.introspection.trace(subject, whole("timeout", timeout, 1_000, 1))
   }
 
-  /** The counters of all nodes, this one first; `timeout` as for `trace`. */
-  async survey({ timeout }: { timeout?: number } = {}): Promise<FabricSurvey> {
+  /**
+   * The counters of all nodes, this one first; `timeout` as for `trace`. With `roundTrips` each node measures how long its peers take to
+   * answer; the next survey has the results (`PeerStats.roundTrip`).
+   */
+  async survey({
+    timeout,
+    roundTrips = false,
+  }: {
+    timeout?: number
+    roundTrips?: boolean
+  } = {}): Promise<FabricSurvey> {
     this.mustBeOpen()
-    return this.node.introspection.survey(whole("timeout", timeout, 1_000, 1))
+    return this.node.introspection.survey(whole("timeout", timeout, 1_000, 1), roundTrips)
   }
 
   /**
@@ -539,6 +557,7 @@ export class Fabric<S extends object = Subjects> {
     const { node } = this
     const takers = [...node.wishes.takers()]
     node.foreignClients?.drain()
+    node.edge?.drain()
     await Promise.all(
       takers.map(async taker => {
         // Tasks of this node may have no other worker than this one; peers send none to who leaves.
@@ -570,7 +589,8 @@ export class Fabric<S extends object = Subjects> {
       node.publishing.wake()
       // Before the goodbye, after which peers take nothing.
       for (const link of node.peers.links.values()) link.outgoing.flush()
-      await Promise.all([node.foreignClients?.close(), node.peers.close()])
+      await node.carry?.leave()
+      await Promise.all([node.edge?.close(), node.foreignClients?.close(), node.carry?.close(), node.peers.close()])
     } finally {
       release()
       node.emit({ type: "end" })

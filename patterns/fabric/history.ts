@@ -2,7 +2,6 @@ import { HeddleError } from "../../core/errors.ts"
 import { matches } from "../../core/subject.ts"
 import type { SubjectIndex } from "../../core/subject-index.ts"
 import type { Parcel } from "./link/write.ts"
-import type { Topic } from "./topics.ts"
 
 export interface KeepOptions {
   /** Newest messages kept for each subject. Default 1. */
@@ -65,8 +64,7 @@ export class Keeper {
     return this.held
   }
 
-  store(topic: Topic, parcel: Parcel): void {
-    const { subject } = topic
+  store({ subject }: { readonly subject: string }, parcel: Parcel): void {
     let kept = this.bySubject.get(subject)
     // The order of the Map is that of the last message: the first is the one that has been silent longest.
     if (kept === undefined) kept = []

@@ -11,6 +11,7 @@ import {
   type SilentNode,
   type Trace,
 } from "./introspection/answers.ts"
+import { RoundTrips } from "./introspection/round-trips.ts"
 import type { Link } from "./link/link.ts"
 import { FAILED, REPLY } from "./link/records.ts"
 import type { Parcel } from "./link/write.ts"
@@ -33,6 +34,7 @@ const MOST_SUBJECTS = 200
 
 const STATS = new Topic(`${RESERVED}stats`)
 const TRACE = new Topic(`${RESERVED}trace`)
+const PING = new Topic(`${RESERVED}ping`)
 
 /** Whom requests to a node itself are for: no service that anybody announced. */
 const SPEC = {
@@ -55,11 +57,16 @@ export class Introspection {
   private readonly enabled: boolean
   /** Messages of each subject when the node was last asked: what has grown most since is worth telling. */
   private last = new Map<string, number>()
+  private readonly roundTrips: RoundTrips
 
   /** `enabled`: others get answers. */
   constructor(node: Node, enabled: boolean) {
     this.node = node
     this.enabled = enabled
+    this.roundTrips = new RoundTrips(
+      () => node.peers.links.values(),
+      (link, timeout) => this.askOne(link, PING, node.publishing.parcelOf(null, "json"), timeout),
+    )
   }
 
   /** A peer asks. */
@@ -88,8 +95,9 @@ export class Introspection {
     return { subject, nodes: found, silent }
   }
 
-  async survey(timeout: number): Promise<FabricSurvey> {
-    const { found, silent } = await this.ask(STATS, {}, timeout, readNodeStats)
+  /** `roundTrips`: nodes measure their links meanwhile, and tell what the time before has shown. */
+  async survey(timeout: number, roundTrips: boolean): Promise<FabricSurvey> {
+    const { found, silent } = await this.ask(STATS, { roundTrips }, timeout, readNodeStats)
     return { nodes: found, silent }
   }
 
@@ -143,7 +151,11 @@ export class Introspection {
 
   /** Throws for a question that is none. */
   private answer(subject: string, data: unknown): unknown {
-    if (subject === STATS.subject) return this.stats()
+    if (subject === PING.subject) return null
+    if (subject === STATS.subject) {
+      if ((data as { roundTrips?: unknown } | null | undefined)?.roundTrips === true) this.roundTrips.measure()
+      return this.stats()
+    }
     if (subject === TRACE.subject) {
       const wanted = (data as { subject?: unknown } | null | undefined)?.subject
       checkSubject(wanted as string)

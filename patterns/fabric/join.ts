@@ -4,6 +4,7 @@ import { HeddleError } from "../../core/errors.ts"
 import { hold, release } from "../../core/keep-alive.ts"
 import { directory } from "./discovery/directory.ts"
 import type { Discovery } from "./discovery/discovery.ts"
+import { type EdgeSettings, edgeSettingsOf } from "./edge/options.ts"
 import { Fabric } from "./fabric.ts"
 import { ZeromqClients } from "./foreign/zeromq-clients.ts"
 import { Node } from "./node.ts"
@@ -24,6 +25,7 @@ export async function join<S extends object = Subjects>(
   options: JoinOptions & { context: Context },
 ): Promise<Fabric<S>> {
   checkFabricName(name)
+  const door = options.edge === undefined ? null : edgeSettingsOf(options.edge)
   hold()
   try {
     await loadMsgpack()
@@ -31,6 +33,7 @@ export async function join<S extends object = Subjects>(
     const clients = new ZeromqClients(node)
     node.foreignClients = clients
     const discovery = options.discovery ?? [directory()]
+    let fabric: Fabric<S>
     try {
       const bound = await node.peers.start(
         await listensOn(name, node.id, discovery, options.listen),
@@ -38,13 +41,26 @@ export async function join<S extends object = Subjects>(
         discovery,
       )
       await node.sync()
-      return new Fabric<S>(node, bound)
+      fabric = new Fabric<S>(node, bound)
     } catch (error) {
       await Promise.all([clients.close(), node.peers.close()])
       throw error
     }
+    if (door !== null) await openEdge(node, fabric as unknown as Fabric, options.context, door)
+    return fabric
   } finally {
     release()
+  }
+}
+
+/** The edge is loaded when one is asked for. Rejects as listening does; the fabric is then closed. */
+async function openEdge(node: Node, fabric: Fabric, context: Context, settings: EdgeSettings): Promise<void> {
+  try {
+    const { Edge } = await import("./edge/edge.ts")
+    node.edge = await Edge.open(node, fabric, context.web, settings)
+  } catch (error) {
+    await fabric.close()
+    throw error
   }
 }
 

@@ -172,6 +172,8 @@ export class Mesh {
     const link = this.host.linkOf(info.node)
     // It did not know whom it would find, and cannot go on where the link stood.
     if (link !== undefined && info.blind) return true
+    // Its dial began before another connection came: what it says it has heard is no longer true.
+    if (link?.isStale(info) === true) return true
     if (link?.up === true) {
       // Whoever dialled the connection knows first when it is gone.
       if (!link.dialled) return false

@@ -22,6 +22,11 @@ export class Origin {
     if (own) this.known = 0
   }
 
+  /** How many structures of msgpack are known. */
+  get structures(): number {
+    return this.decoder.version
+  }
+
   learn(structures: Buffer): void {
     this.decoder.learn(structures)
   }

@@ -5,10 +5,14 @@ import { closedError, HeddleError } from "../../core/errors.ts"
 import { Observer } from "../../core/observer.ts"
 import type { Reader } from "../../core/varint.ts"
 import type { Lane } from "./backlog.ts"
+import { Carry } from "./carry/carry.ts"
+import { carryGroupsOf } from "./carry/options.ts"
 import { choose } from "./choice.ts"
+import type { EdgeDoor } from "./edge/stats.ts"
 import type { FabricEvent } from "./events.ts"
 import type { ClientName, ForeignClients } from "./foreign/clients.ts"
 import { Interest, type InterestSpec, SERVE, WORK, writeInterest } from "./interest.ts"
+import { Troubles } from "./introspection/troubles.ts"
 import { Introspection } from "./introspection.ts"
 import { Late } from "./late.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
@@ -59,9 +63,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   readonly peers: Peers
   private readonly receiving: Receiving
   readonly wishes: Wishes
+  /** Null: no subjects are carried by groups. */
+  readonly carry: Carry | null
   readonly introspection: Introspection
+  readonly troubles = new Troubles()
   /** Set by whoever makes the node: plain ZeroMQ clients. */
   foreignClients: ForeignClients | null = null
+  /** Set by whoever makes the node: WebSocket clients and plain HTTP. */
+  edge: EdgeDoor | null = null
   /** Wakes whoever waits for interests or peers. */
   private changed = new Set<() => void>()
   /** Takers that drain: they are no wishes any more, but not through. */
@@ -110,6 +119,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       {
         topic: subject => this.topics.of(subject),
         task: (worker, id, topic, parcel, deliveries) => this.taskHere(worker, id, topic, parcel, deliveries),
+        // As the task itself goes: in a later turn.
+        withdraw: (worker, id) => process.nextTick(() => worker.withdraw(null, id)),
         failed: (task, error, again) => {
           this.emit({ type: "task", subject: task.subject, deliveries: task.deliveries, again, error })
         },
@@ -117,6 +128,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.settings.maxTasks,
     )
     this.wishes = new Wishes(this.topics)
+    this.carry = this.carryOf(options, context)
     this.receiving = new Receiving(this)
     this.introspection = new Introspection(this, this.settings.introspection)
     this.peers = new Peers(this, fabric, this.id, name, context, this.settings, this.codecs, options)
@@ -127,6 +139,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   emit(event: FabricEvent): void {
+    this.troubles.note(event)
     this.events.emit(event)
   }
 
@@ -136,6 +149,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   add(taker: Taker): void {
     const interest = this.wishes.add(taker)
     for (const link of this.listeners()) announce(link, interest)
+    this.carry?.wished(interest.spec)
     taker.ready = this.syncSoon()
     if (interest.spec.kind === WORK) this.tasks.dispatchSoon()
     this.wake()
@@ -148,6 +162,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.retiring.delete(taker)
       return
     }
+    this.carry?.unwished(interest.spec)
     this.publishing.interestGone(interest)
     for (const link of this.listeners()) writeNumbers(link.outgoing, R.NO_INTEREST, [interest.spec.id])
     this.wake()
@@ -198,6 +213,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     return new Promise(resolve => {
       const token = this.nextSync++
       this.syncs.set(token, { link, done: resolve })
+      this.carry?.tail(link)
       writeNumbers(link.outgoing, R.NOTICE, [R.SYNC, token])
     })
   }
@@ -363,6 +379,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 
   linkMade(link: Link): void {
     for (const interest of this.wishes) announce(link, interest)
+    this.carry?.linkMade(link)
   }
 
   linkUp(link: Link, freshIn: boolean, freshOut: boolean): void {
@@ -372,7 +389,21 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       for (const interest of this.wishes) announce(link, interest)
       this.publishing.begunAnew(link)
     }
+    this.carry?.linkUp(link, freshIn, freshOut)
     this.wake()
+  }
+
+  /** Calls `then` when all has come that the peer has sent before, by whichever way. */
+  whenCaughtUp(link: Link, then: () => void): void {
+    if (this.carry === null) then()
+    else this.carry.whenCaughtUp(link, then)
+  }
+
+  /** We have read all that the peer said before it asked. */
+  answerSync(link: Link, token: number): void {
+    if (link.ended) return
+    this.carry?.tail(link)
+    writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, token])
   }
 
   /** The peer has read all that was said to it before `syncWith`. */
@@ -390,12 +421,16 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.syncs.delete(token)
       sync.done()
     }
+    this.carry?.linkDown(link)
     this.publishing.linkDown(link)
     this.wake()
   }
 
   peerDead(link: Link): void {
-    if (link.lapsed) this.publishing.lapsed(link)
+    if (link.lapsed) {
+      this.publishing.lapsed(link)
+      this.carry?.lapsed(link)
+    }
     this.tasks.workerGone(worker => worker.link === link)
     this.requests.linkEnded(link)
   }
@@ -403,6 +438,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   linkEnded(link: Link): void {
     this.linkDown(link)
     this.forgetInterests(link)
+    this.carry?.linkEnded(link)
     this.services.linkEnded(link)
     this.doneCounts.delete(link)
     this.peerDead(link)
@@ -412,6 +448,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 
   roomAgain(link: Link): void {
     this.publishing.drain(link)
+    this.carry?.roomAgain(link)
     this.tasks.dispatchSoon()
   }
 
@@ -438,12 +475,38 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.receiving.record(link, from, type, codec, body, apart)
   }
 
+  private carryOf({ carry }: JoinOptions, context: Context): Carry | null {
+    if (carry === undefined) return null
+    const groups = carryGroupsOf(carry, context, this.settings.links)
+    if (groups.length === 0) return null
+    const made = new Carry(
+      groups,
+      {
+        settings: this.settings,
+        links: () => this.peers.links.values(),
+        emit: event => this.emit(event),
+        published: (subject, codec, bytes, start, end, extra) =>
+          this.receiving.published(subject, codec, bytes, start, end, extra),
+      },
+      context,
+    )
+    this.topics.carriers = made.senders
+    return made
+  }
+
   private taskHere(worker: Worker, id: number, topic: Topic, parcel: Parcel, deliveries: number): void {
     const message = this.publishing.messageOf(topic.subject, parcel, false)
     process.nextTick(() =>
-      worker.take(message, deliveries, (failure, load) => {
-        this.tasks.result(null, id, failure === null ? 0 : R.FAILED, load, failure ?? NOTHING.payload, this.name)
-      }),
+      worker.take(
+        message,
+        deliveries,
+        (failure, load) => {
+          const payload = failure ?? NOTHING.payload
+          this.tasks.result(null, id, failure === null ? 0 : R.FAILED, load, payload, this.name)
+        },
+        null,
+        id,
+      ),
     )
   }
 

@@ -7,6 +7,7 @@ import type { StandardSchema } from "../../core/schema.ts"
 import { Socket } from "../../core/socket.ts"
 import { checkGroup } from "../../core/subject.ts"
 import type { Discovery } from "./discovery/discovery.ts"
+import type { EdgeOptions } from "./edge/options.ts"
 import type { MembershipOptions } from "./membership.ts"
 import { checkUserPattern } from "./reserved.ts"
 
@@ -31,6 +32,19 @@ export interface ForeignOptions {
   maxClients?: number
   /** Prefixes that one SUB client may follow, with 256 bytes each on average; who wants more is cut off. Default 10,000. */
   maxSubscriptions?: number
+}
+
+/** A group that carries subjects. */
+export interface CarryOptions {
+  /** Its endpoint: `multicast://group:port?interface=eth0`. */
+  group: string
+  /** Peers that must hear the group before it is used; fewer get by link, which is as cheap. Default 2. */
+  threshold?: number
+  /**
+   * Milliseconds, 30 to 60,000, without a datagram of a publisher after which its messages come by link. Default 3,000; publishers
+   * send a beacon in each third of it, at least once a second.
+   */
+  probe?: number
 }
 
 /** What `join` takes. Times in milliseconds, sizes in bytes. */
@@ -60,7 +74,8 @@ export interface JoinOptions {
   timeout?: number
   /**
    * Microseconds after a request in which the process looks for the answer instead of sleeping. Halves the time of a short
-   * round trip, and costs at most so much of the processor for each request. Default 100; 0 = it sleeps.
+   * round trip, and costs at most so much of the processor for each request; where answers take longer it is soon left be.
+   * Default 100; 0 = it sleeps.
    */
   busyPoll?: number
   /**
@@ -83,6 +98,17 @@ export interface JoinOptions {
   /** Timing of the membership protocol. */
   membership?: Partial<MembershipOptions>
   foreign?: ForeignOptions
+  /**
+   * A door for WebSocket clients (`heddle/browser`) and plain HTTP: `ws://host:port`, or what they may do there. Needs
+   * uWebSockets.js or `ws`. With an address alone they may do nothing. Default: none.
+   */
+  edge?: string | EdgeOptions
+  /**
+   * Subjects that groups carry, by pattern: `{ "ticks.>": "multicast://239.7.7.7:7777?interface=eth0" }`. What is published to
+   * them is sent once for all peers that have this option, too, and hear the group; the others, and those who lose some,
+   * get it by link. Of several patterns that match the first counts. Default: none.
+   */
+  carry?: Readonly<Record<string, string | CarryOptions>>
   /** False: this node does not answer `fabric.trace` and `fabric.survey` (`heddle top`) of others. Default true. */
   introspection?: boolean
   /** Default: the context of all sockets. */
@@ -103,6 +129,8 @@ export interface FabricSettings {
   readonly resumeBytes: number
   readonly foreign: Required<ForeignOptions>
   readonly introspection: boolean
+  /** Subjects are carried by groups. */
+  readonly carries: boolean
   readonly links: LinkOptions
 }
 
@@ -127,6 +155,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   "maxTasks",
   "membership",
   "foreign",
+  "edge",
+  "carry",
   "introspection",
   "context",
 ] satisfies (keyof JoinOptions)[])
@@ -151,6 +181,7 @@ export function settingsOf(options: JoinOptions): FabricSettings {
     resumeBytes: whole("resume.bytes", options.resume?.bytes, 8 * 1024 * 1024, 1),
     foreign: foreignOf(options.foreign ?? {}),
     introspection: options.introspection ?? true,
+    carries: Object.keys(options.carry ?? {}).length > 0,
     links: {
       ...common,
       sharedMemory: whole("sharedMemory", options.sharedMemory, 1024 * 1024, 0, 64 * 1024 * 1024),

@@ -258,6 +258,7 @@ export class Peers {
       process: processToken,
       pid: process.pid,
       maxPayload: this.settings.maxPayload,
+      carry: this.settings.carries,
     }
   }
 

@@ -97,6 +97,7 @@ export class Publishing {
         link.publish(topic, parcel)
       else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
     }
+    if (topic.hearing.length > 0) this.carry(topic, parcel)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
     return this.lost === 0 ? topic.result : { peers: topic.result.peers, dropped: this.lost, taken: true }
   }
@@ -230,7 +231,7 @@ export class Publishing {
 
   /** Queue groups, blocking subscriptions and newcomers: messages that name whom they are for. */
   private publishToSome(topic: Topic, parcel: Parcel): PublishResult {
-    const { plain, local, targeted, groups } = topic
+    const { plain, hearing, local, targeted, groups } = topic
     for (const interest of targeted) if (this.isFull(interest)) return this.full(topic, parcel)
     const { chosen } = this
     chosen.length = 0
@@ -245,6 +246,7 @@ export class Publishing {
     const mark = ++this.marks
     let peers = topic.result.peers
     for (let i = 0; i < plain.length; i++) (plain[i].link as Link).mark = mark
+    for (let i = 0; i < hearing.length; i++) (hearing[i].link as Link).mark = mark
     let here = local.length > 0
     const targets = new Map<Link, number[]>()
     for (let i = 0; i < chosen.length + targeted.length; i++) {
@@ -270,9 +272,19 @@ export class Publishing {
       else if (this.isOpen(link, parcel)) link.publish(topic, parcel)
       else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
     }
+    if (hearing.length > 0) this.carry(topic, parcel)
     for (const [link, ids] of targets) link.publishTo(topic, parcel, TARGETS | TARGETS_ONLY, ids)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
     return { peers, dropped: this.lost, taken: true }
+  }
+
+  /** Once for all who hear the group. */
+  private carry(topic: Topic, parcel: Parcel): void {
+    if (topic.carrier?.publish(topic, parcel) !== false) return
+    for (const { link, lane } of topic.hearing) {
+      this.droppedOnLink(link as Link, lane, "full")
+      this.tellDropped(link as Link)
+    }
   }
 
   /** It was not published. */

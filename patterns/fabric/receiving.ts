@@ -6,7 +6,7 @@ import type { Link } from "./link/link.ts"
 import { readContent } from "./link/read.ts"
 import * as R from "./link/records.ts"
 import { type Parcel, writeNumbers, writeRecord } from "./link/write.ts"
-import { extraOf, FabricMessage } from "./message.ts"
+import { type Extra, extraOf, FabricMessage } from "./message.ts"
 import type { Node } from "./node.ts"
 import { nameOf } from "./peers.ts"
 import { ownFailure } from "./requests/failures.ts"
@@ -30,7 +30,15 @@ export class Receiving {
     this.node = node
   }
 
-  published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
+  /** `extra`: of messages that a group carried. */
+  published(
+    subject: NumberedSubject,
+    codec: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    extra: Extra | null = null,
+  ): void {
     const { local } = this.node.topics
     if (subject.generation !== local.generation) {
       subject.wanted.length = 0
@@ -39,7 +47,7 @@ export class Receiving {
     }
     const { wanted } = subject
     if (wanted.length === 0) return
-    const message = new FabricMessage(subject, codec, bytes, start, end, null)
+    const message = new FabricMessage(subject, codec, bytes, start, end, extra)
     if (this.node.schemas.size > 0 && !this.isValid(message)) return
     for (let i = 0; i < wanted.length; i++) wanted[i].deliver(message, null)
   }
@@ -92,6 +100,9 @@ export class Receiving {
         break
       case R.NOTICE:
         this.noticed(link, from, body)
+        break
+      case R.CARRY:
+        this.node.carry?.record(link, body, apart)
         break
       // Others are of later versions.
     }
@@ -196,7 +207,7 @@ export class Receiving {
         return
       }
     }
-    ;(interest.owner as Worker).take(message, deliveries, acknowledge)
+    ;(interest.owner as Worker).take(message, deliveries, acknowledge, link, id)
   }
 
   private noticed(link: Link, from: Incoming, body: Reader): void {
@@ -211,9 +222,13 @@ export class Receiving {
         this.node.forgetWork(link)
       }
       if (missing > 0) this.node.emit({ type: "gap", peer: nameOf(link), missing })
-    } else if (kind === R.SYNC) writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, body.varint()])
-    else if (kind === R.SYNCED) this.node.synced(link, body.varint())
-    else if (kind === R.PAUSE || kind === R.RESUME) {
+    } else if (kind === R.SYNC) {
+      const token = body.varint()
+      this.node.whenCaughtUp(link, () => this.node.answerSync(link, token))
+    } else if (kind === R.SYNCED) {
+      const token = body.varint()
+      this.node.whenCaughtUp(link, () => this.node.synced(link, token))
+    } else if (kind === R.PAUSE || kind === R.RESUME) {
       const interest = link.interests.get(body.varint())
       if (interest === undefined) return
       if (kind === R.PAUSE) interest.paused = true
@@ -228,6 +243,9 @@ export class Receiving {
       if (interest.spec.kind === SUBSCRIBE || interest.spec.kind === QUEUE)
         (interest.owner as Subscription).droppedBefore += count
       this.node.emitDrop("peer", link, interest.spec.pattern, "full", count)
+    } else if (kind === R.WITHDRAW) {
+      const interest = this.node.wishes.get(body.varint())
+      if (interest?.spec.kind === WORK) (interest.owner as Worker).withdraw(link, body.varint())
     }
   }
 }

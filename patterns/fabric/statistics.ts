@@ -1,4 +1,7 @@
+import { type CarryStats, carriedSubjects, carryStatsOf, withCarried } from "./carry/stats.ts"
+import type { EdgeStats } from "./edge/stats.ts"
 import type { ClientStats } from "./foreign/clients.ts"
+import type { TroubleStats } from "./introspection/troubles.ts"
 import type { Link } from "./link/link.ts"
 import type { Node, Taker } from "./node.ts"
 
@@ -20,6 +23,8 @@ export interface PeerStats extends TrafficStats {
   queued: number
   /** Bytes that are kept until it acknowledges them. */
   unacknowledged: number
+  /** Milliseconds that it last took to answer; -1 = not measured. `fabric.survey({ roundTrips: true })` has it measured. */
+  roundTrip: number
 }
 
 export interface SubjectStats extends TrafficStats {
@@ -40,7 +45,7 @@ export interface TakerStats {
   readonly dropped: number
 }
 
-export interface FabricStats extends TrafficStats {
+export interface FabricStats extends TrafficStats, TroubleStats {
   bytesSent: number
   bytesReceived: number
   dropped: number
@@ -53,10 +58,15 @@ export interface FabricStats extends TrafficStats {
   takers: TakerStats[]
   /** Plain ZeroMQ clients that are connected to this node. */
   clients: ClientStats[]
+  /** Groups that carry subjects; absent where the node has none. */
+  carry?: CarryStats[]
+  /** The door for WebSocket clients and plain HTTP; absent where the node has none. */
+  edge?: EdgeStats
 }
 
 export function statsOf(node: Node): FabricStats {
-  const peers = [...node.peers.links.values()].map(statsOfPeer)
+  const { carry } = node
+  const peers = [...node.peers.links.values()].map(link => withCarried(statsOfPeer(link), carry, link))
   const takers = [...node.wishes.takers()].map(statsOfTaker)
   const clients = node.foreignClients?.stats() ?? []
   const sum = (name: "messagesSent" | "messagesReceived" | "bytesSent" | "bytesReceived" | "dropped"): number =>
@@ -68,6 +78,7 @@ export function statsOf(node: Node): FabricStats {
     bytesSent: sum("bytesSent"),
     bytesReceived: sum("bytesReceived"),
     dropped: sum("dropped") + [...takers, ...clients].reduce((total, one) => total + one.dropped, 0),
+    ...node.troubles.stats(),
     requests: node.requests.outstanding,
     tasks: {
       outstanding: tasks.outstanding,
@@ -79,6 +90,8 @@ export function statsOf(node: Node): FabricStats {
     subjects: subjectsOf(node),
     takers,
     clients,
+    ...(carry !== null && { carry: carryStatsOf(carry) }),
+    ...(node.edge !== null && { edge: node.edge.stats() }),
   }
 }
 
@@ -94,6 +107,7 @@ function statsOfPeer(link: Link): PeerStats {
     dropped: link.droppedMessages,
     queued: link.backlog.length,
     unacknowledged: link.outgoing.bytes,
+    roundTrip: link.roundTrip,
   }
 }
 
@@ -137,6 +151,11 @@ function subjectsOf(node: Node): SubjectStats[] {
       stats.messagesReceived += numbered.messages
       stats.bytesReceived += numbered.bytes
     }
+  }
+  for (const numbered of carriedSubjects(node.carry)) {
+    const stats = of(numbered.subject)
+    stats.messagesReceived += numbered.messages
+    stats.bytesReceived += numbered.bytes
   }
   return [...bySubject.values()]
 }

@@ -1,5 +1,6 @@
-import { checkSubject } from "../../core/subject.ts"
+import { checkSubject, matches } from "../../core/subject.ts"
 import { SubjectIndex } from "../../core/subject-index.ts"
+import type { CarrySender } from "./carry/sender.ts"
 import type { Keeper } from "./history.ts"
 import type { Interest } from "./interest.ts"
 import { QUEUE, SERVE, WORK } from "./interest.ts"
@@ -38,6 +39,14 @@ export class Topic {
   localGeneration = -1
   /** One for each peer that has plain subscriptions, with the policy of the most demanding. */
   plain: readonly Interest[] = NONE
+  /** The group that carries the subject, and for which of its states `hearing` holds. */
+  carrier: CarrySender | null = null
+  carryGeneration = 0
+  /** Of those who have plain subscriptions, the peers that get them by the group: they are not in `plain`. */
+  hearing: readonly Interest[] = NONE
+  /** Number of the subject in the group's batch of that mark (carry/writer.ts). */
+  carryBatch = 0
+  carryNumber = 0
   /** Subscriptions that messages name one by one. */
   targeted: readonly Interest[] = NONE
   groups: readonly Group[] = NONE
@@ -80,6 +89,8 @@ export class Topics {
   readonly local = new SubjectIndex<Subscription>()
   /** What is kept for late joiners. */
   readonly keepers = new SubjectIndex<Keeper>()
+  /** Groups that carry subjects, by the node's option `carry`: set before the first subject is used. */
+  carriers: readonly CarrySender[] = NONE
   /**
    * Subjects in use, in two generations: when the younger is full it becomes the older, and what nobody has used since is
    * forgotten with it. Entries never leave one by one; a Map of which they do makes work for the collector.
@@ -102,6 +113,7 @@ export class Topics {
     topic.recent = true
     if (topic.generation !== this.interests.generation || topic.localGeneration !== this.local.generation)
       this.route(topic)
+    else if (topic.carrier !== null && topic.carryGeneration !== topic.carrier.generation) this.route(topic)
     return topic
   }
 
@@ -136,6 +148,7 @@ export class Topics {
       refuseReserved(subject)
       topic = new Topic(subject)
       topic.keeper = this.keeperOf(subject)
+      topic.carrier = this.carrierOf(subject)
     } else if (topic.id < 0) this.number(topic)
     if (this.young.size >= GENERATION) {
       this.old = this.young
@@ -150,6 +163,11 @@ export class Topics {
     const found: Keeper[] = []
     this.keepers.match(subject, found)
     return found[0] ?? null
+  }
+
+  private carrierOf(subject: string): CarrySender | null {
+    for (const carrier of this.carriers) if (carrier.group.patterns.some(one => matches(one, subject))) return carrier
+    return null
   }
 
   /** Used a second time: it may be used often. */
@@ -184,6 +202,7 @@ export class Topics {
       if (this.local.match(topic.subject, local) > 0) topic.local = local
     }
     topic.plain = NONE
+    topic.hearing = NONE
     topic.targeted = NONE
     topic.groups = NONE
     topic.services = NONE
@@ -192,7 +211,8 @@ export class Topics {
       const found: Interest[] = []
       if (this.interests.match(topic.subject, found) > 0) sort(topic, found)
     }
-    topic.result = sentTo(topic.plain.length + (topic.local.length > 0 ? 1 : 0))
+    topic.carrier?.route(topic)
+    topic.result = sentTo(topic.plain.length + topic.hearing.length + (topic.local.length > 0 ? 1 : 0))
   }
 }
 

@@ -38,6 +38,8 @@ export type PublisherSettings = Readonly<PublishingOptions> & OutboxOptions
 const MEAN_TOPIC = 256
 
 const NOBODY: readonly Pipe[] = []
+/** What a pipe to a group wants. */
+const EVERYTHING = Buffer.alloc(0)
 
 /** Sends each message to all peers that subscribed to a prefix of it (RFC 29). See SPEC.md. */
 export class PublisherPattern implements SendingPattern {
@@ -49,6 +51,8 @@ export class PublisherPattern implements SendingPattern {
   protected readonly index = new PrefixIndex<Pipe>()
   private readonly distributor = new Distributor()
   private readonly connected = new Set<Pipe>()
+  /** Pipes to addresses, connected or not; they want everything. */
+  private readonly groups = new Set<Pipe>()
   /** Connected peers with a subscription. */
   private subscribers = 0
   private unwanted = 0
@@ -71,7 +75,7 @@ export class PublisherPattern implements SendingPattern {
 
   // PUB-4 never waits; PUB-7 unless it must not drop, and somebody who may want the message is full.
   get canSend(): boolean {
-    return !this.settings.noDrop || haveRoom([...this.connected])
+    return !this.settings.noDrop || haveRoom([...this.connected, ...this.groups])
   }
 
   /** Connected peers that get messages of this topic; null = that have subscribed to anything. */
@@ -79,14 +83,22 @@ export class PublisherPattern implements SendingPattern {
     return topic === null ? this.subscribers : this.receivers(topic).length
   }
 
-  attach(_pipe: Pipe): void {
+  // PUB-16 from the start: nobody is there who could subscribe, now or later.
+  attach(pipe: Pipe): void {
     this.distributor.forget()
+    if (pipe.addressed !== true) return
+    this.groups.add(pipe)
+    this.index.add(EVERYTHING, pipe)
+    this.inverted = null
   }
 
   online(pipe: Pipe): void {
     this.distributor.forget()
     this.connected.add(pipe)
     this.inverted = null
+    if (!this.groups.has(pipe)) return
+    this.subscribers++
+    this.subscriptionsChanged()
   }
 
   receive(pipe: Pipe, message: Message): void {
@@ -110,7 +122,8 @@ export class PublisherPattern implements SendingPattern {
     this.distributor.forget()
     this.inverted = null
     if (this.index.countOf(pipe) > 0) this.subscribers--
-    this.lost(pipe)
+    // PUB-16 what is sent to a group meanwhile waits for the next connection.
+    if (!this.groups.has(pipe)) this.lost(pipe)
     this.outbox.flush()
   }
 
@@ -121,6 +134,10 @@ export class PublisherPattern implements SendingPattern {
   detach(pipe: Pipe): void {
     this.offline(pipe)
     this.distributor.forget()
+    if (!this.groups.delete(pipe)) return
+    this.index.removeOwner(pipe)
+    this.inverted = null
+    this.outbox.flush()
   }
 
   protected publish(message: Message): boolean {
@@ -218,11 +235,14 @@ export class PublisherPattern implements SendingPattern {
     )
   }
 
-  /** PUB-8 all that are connected, but these. */
+  /** PUB-8 all that are connected, but these; groups among them, whose receivers filter. */
   private others(pipes: readonly Pipe[]): readonly Pipe[] {
     if (this.inverted === null || this.invertedOf !== pipes) {
       const without = new Set(pipes)
-      this.inverted = [...this.connected].filter(pipe => !without.has(pipe))
+      this.inverted = [
+        ...this.groups,
+        ...[...this.connected].filter(pipe => !this.groups.has(pipe) && !without.has(pipe)),
+      ]
       this.invertedOf = pipes
     }
     return this.inverted

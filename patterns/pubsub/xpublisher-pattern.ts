@@ -54,6 +54,7 @@ export class XPublisherPattern extends PublisherPattern implements ReceivingPatt
 
   override online(pipe: Pipe): void {
     super.online(pipe)
+    if (pipe.addressed === true) return
     pipe.state = new Follower(pipe)
     const { welcomeMessage } = this.settings
     // XPUB-12 before anything that the peer may subscribe to.

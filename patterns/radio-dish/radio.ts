@@ -54,12 +54,12 @@ export class RadioPattern implements SendingPattern<GroupOption> {
 
   attach(pipe: Pipe): void {
     this.distributor.forget()
-    if (pipe.largestDatagram !== undefined) this.setEveryGroup([...this.everyGroup, pipe])
+    if (pipe.addressed === true) this.setEveryGroup([...this.everyGroup, pipe])
   }
 
   online(pipe: Pipe): void {
     this.distributor.forget()
-    if (pipe.largestDatagram !== undefined) return
+    if (pipe.addressed === true) return
     this.connected.add(pipe)
     // How often the peer joined each group (RADIO-3).
     pipe.state = new Map<string, number>()
@@ -96,7 +96,7 @@ export class RadioPattern implements SendingPattern<GroupOption> {
   detach(pipe: Pipe): void {
     this.offline(pipe)
     this.distributor.forget()
-    if (pipe.largestDatagram === undefined) return
+    if (pipe.addressed !== true) return
     this.setEveryGroup(this.everyGroup.filter(one => one !== pipe))
     this.outbox.flush()
   }

@@ -26,12 +26,9 @@ const REFUSED = new Set([
   "curveServer",
   "curveServerKey",
   "loopbackFastPath",
-  "multicastMaxTransportDataUnit",
   "plainPassword",
   "plainServer",
   "plainUsername",
-  "rate",
-  "recoveryInterval",
   "socksProxy",
   "vmciBufferMaxSize",
   "vmciBufferMinSize",
@@ -49,10 +46,13 @@ const OUR_DEFAULTS: Readonly<Record<string, unknown>> = {
   maxMessageSize: 64 * 1024 * 1024,
   heartbeatInterval: 5_000,
   heartbeatTimeout: 10_000,
+  rate: 0,
+  multicastMaxTransportDataUnit: 0,
 }
 
 /** Values that an option takes and that no class has by default, where the type does not tell. */
 const SAMPLES: Readonly<Record<string, unknown>> = {
+  multicastMaxTransportDataUnit: 1_400,
   tcpAcceptFilter: "127.0.0.1",
   tcpKeepalive: 1,
   verbosity: "allSubs",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import type { ControlName, Message, Pattern, Pipe } from "../../core/contract.ts"
+import type { ControlName, Gap, Message, Pattern, Pipe } from "../../core/contract.ts"
 import { LoadBalancer } from "../../core/load-balancer.ts"
 import { type PipeOptions, type PipeOwner, SocketPipe } from "../../core/pipe.ts"
 import { FakeConnection } from "../support/fake-connection.ts"
@@ -37,6 +37,9 @@ class Notebook implements Pattern, PipeOwner {
   }
   finished(): void {
     this.steps.push("finished")
+  }
+  missed(_pipe: SocketPipe, { sender, from }: Gap, count: number): void {
+    this.steps.push(`missed ${count} from ${from} of ${sender}`)
   }
   refused(_pipe: SocketPipe, reason: Error): void {
     this.steps.push(`refused ${reason.message}`)
@@ -140,6 +143,16 @@ describe("SocketPipe", () => {
       connection.sink?.controlReceived("JOIN", Buffer.from("g"))
       assert.deepEqual(notes.steps, ["online", "receive a|b", "JOIN g"])
       assert.equal(pipe.messagesReceived, 1)
+    })
+
+    it("tells its owner of messages that are lost for good, and counts them", () => {
+      const { notes, pipe } = make()
+      const connection = new FakeConnection()
+      pipe.attachConnection(connection)
+      connection.sink?.lost?.("gap", 3, { sender: "multicast://10.0.0.1:5", from: 7, reason: "expired" })
+      connection.sink?.lost?.("malformed", 1)
+      assert.deepEqual(notes.steps, ["online", "missed 3 from 7 of multicast://10.0.0.1:5"])
+      assert.deepEqual(pipe.dropped, { gap: 3, malformed: 1 })
     })
 
     it("reports the peer, bytes of all its connections, and drops by reason", () => {

@@ -18,6 +18,7 @@ export interface FakePipeOptions {
   room?: number
   assignedId?: Buffer | null
   /** A pipe to an address and not to a peer. */
+  addressed?: boolean
   largestDatagram?: number
 }
 
@@ -26,6 +27,7 @@ export class FakePipe implements Pipe {
   readonly id: number = nextId++
   peer: PeerHello | null
   readonly assignedId: Buffer | null
+  readonly addressed: boolean
   readonly largestDatagram: number | undefined
   wire: Wire | null = null
   flowing = false
@@ -57,12 +59,14 @@ export class FakePipe implements Pipe {
       room = Number.POSITIVE_INFINITY,
       assignedId = null,
       largestDatagram,
+      addressed = largestDatagram !== undefined,
     }: FakePipeOptions = {},
     online = true,
   ) {
     this.pattern = pattern
     this.room = room
     this.assignedId = assignedId
+    this.addressed = addressed
     this.largestDatagram = largestDatagram
     this.hello = {
       socketType,

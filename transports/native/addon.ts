@@ -114,10 +114,13 @@ export interface NativeDatagrams {
 export type Addon = Native & NativeSockets & NativeDatagrams
 
 export type SocketOption =
+  | "IP_MULTICAST_ALL"
   | "IP_TOS"
+  | "IPV6_MULTICAST_ALL"
   | "IPV6_TCLASS"
   | "SO_KEEPALIVE"
   | "SO_RCVBUF"
+  | "SO_RCVBUFFORCE"
   | "SO_SNDBUF"
   | "TCP_KEEPCNT"
   | "TCP_KEEPIDLE"

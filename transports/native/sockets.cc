@@ -14,6 +14,11 @@
 
 #include "values.h"
 
+// musl lacks it; the number is Linux's on every architecture (4.20).
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+
 namespace heddle {
 
 namespace {
@@ -71,11 +76,14 @@ struct Option {
 
 // By name, since the numbers differ between architectures. Never asked for on the way of a message.
 constexpr Option kOptions[] = {
+    {"IP_MULTICAST_ALL", IPPROTO_IP, IP_MULTICAST_ALL},
     {"IP_TOS", IPPROTO_IP, IP_TOS},
+    {"IPV6_MULTICAST_ALL", IPPROTO_IPV6, IPV6_MULTICAST_ALL},
     {"IPV6_TCLASS", IPPROTO_IPV6, IPV6_TCLASS},
     {"SO_DOMAIN", SOL_SOCKET, SO_DOMAIN},
     {"SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE},
     {"SO_RCVBUF", SOL_SOCKET, SO_RCVBUF},
+    {"SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE},
     {"SO_SNDBUF", SOL_SOCKET, SO_SNDBUF},
     {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT},
     {"TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE},

@@ -1,13 +1,26 @@
 import type { Connection, Handshake } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
 import { type HandshakeOutcome, Handshaker } from "../zmtp/handshake.ts"
+import type { ByteStream } from "./byte-stream.ts"
 import { type DialOptions, NetStream } from "./net-stream.ts"
 import { RawConnection } from "./raw-connection.ts"
 import type { Upgrade } from "./upgrade.ts"
 
-/** One attempt to reach `address` and to shake hands. */
+/** One attempt to reach `address` by a Node socket, and to shake hands. */
 export function dialStream(
   options: DialOptions,
+  address: string,
+  local: Handshake,
+  signal: AbortSignal,
+  reached?: (address: string) => void,
+  upgrade: Upgrade | null = null,
+): Promise<Connection> {
+  return dialOver(connected => NetStream.dial(options, connected), address, local, signal, reached, upgrade)
+}
+
+/** The same by any kind of stream: `dial` opens it, and calls `connected` in a later turn. */
+export function dialOver<S extends ByteStream>(
+  dial: (connected: (stream: S) => void) => S,
   address: string,
   local: Handshake,
   signal: AbortSignal,
@@ -28,7 +41,7 @@ export function dialStream(
       else handshaker.cancel(error)
       reject(error)
     }
-    const stream = NetStream.dial(options, () => {
+    const stream = dial(stream => {
       clearTimeout(timer)
       reached?.(address)
       if (local.answer(null).socketType === "STREAM") {

@@ -1,13 +1,9 @@
 import net from "node:net"
 import type { Handshake, Listener, ListenerSink } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
-import { type HandshakeOutcome, Handshaker } from "../zmtp/handshake.ts"
 import { NetStream } from "./net-stream.ts"
-import { RawConnection } from "./raw-connection.ts"
+import { StreamAcceptor } from "./stream-acceptor.ts"
 import type { Upgrade } from "./upgrade.ts"
-
-/** A newcomer may push out a handshake that has been silent for so long (milliseconds). */
-const PATIENCE = 1_000
 
 /** How one kind of stream names its addresses and whom it lets in. */
 export interface ListenerRules {
@@ -26,8 +22,7 @@ export class StreamListener implements Listener {
   private readonly local: Handshake
   private readonly sink: ListenerSink
   private readonly rules: ListenerRules
-  /** Peers that have not finished their handshake, oldest first. */
-  private readonly shaking = new Set<Handshaker>()
+  private readonly acceptor: StreamAcceptor
 
   static async listen(
     options: net.ListenOptions,
@@ -45,14 +40,13 @@ export class StreamListener implements Listener {
     this.local = local
     this.sink = sink
     this.rules = rules
+    this.acceptor = new StreamAcceptor(local, sink)
     this.server = net.createServer({ pauseOnConnect: true, noDelay: true })
   }
 
   close(): Promise<void> {
     this.server.close()
-    for (const one of [...this.shaking]) {
-      one.cancel(new HeddleError("ECONNABORTED", `${this.endpoint} stopped listening`, { address: this.endpoint }))
-    }
+    this.acceptor.close(this.endpoint)
     // `close` calls back when the last connection is gone; the address is free as soon as the handle is closed.
     return new Promise(resolve => setImmediate(resolve))
   }
@@ -80,46 +74,11 @@ export class StreamListener implements Listener {
       this.sink.failed(address, new HeddleError("EACCES", `${address} is not within tcpAcceptFilter`, { address }))
       return
     }
-    if (!this.makeRoom()) {
-      // A plain close: the peer may come back (zmtp.md 1.16).
-      socket.destroy()
-      const most = this.local.options.maxHandshakes
-      this.sink.failed(
-        address,
-        new HeddleError("EMFILE", `Turned ${address} away: ${most} handshakes are under way (maxHandshakes)`, {
-          address,
-        }),
-      )
-      return
-    }
-    const stream = NetStream.accepted(socket)
-    this.sink.accepted(address)
-    if (this.local.answer(null).socketType === "STREAM") {
-      this.sink.connection(new RawConnection(stream, address))
-      return
-    }
-    const outcome: HandshakeOutcome = {
-      connected: connection => {
-        this.shaking.delete(handshaker)
-        this.sink.connection(connection)
-      },
-      failed: error => {
-        this.shaking.delete(handshaker)
-        this.sink.failed(address, error)
-      },
-    }
-    const upgrade = this.rules.upgrade?.() ?? null
-    const handshaker = new Handshaker(stream, this.local, address, "accept", outcome, upgrade)
-    this.shaking.add(handshaker)
-    handshaker.begin()
-  }
-
-  /** False = nobody here has been silent for long enough to give way. */
-  private makeRoom(): boolean {
-    if (this.shaking.size < this.local.options.maxHandshakes) return true
-    const oldest = this.shaking.values().next().value as Handshaker
-    if (performance.now() - oldest.startedAt < PATIENCE) return false
-    oldest.cancel(new HeddleError("ERR_HANDSHAKE_TIMEOUT", `A silent peer gave way to a new one (maxHandshakes)`))
-    return true
+    this.acceptor.accept(
+      address,
+      () => NetStream.accepted(socket),
+      () => socket.destroy(),
+      () => this.rules.upgrade?.() ?? null,
+    )
   }
 }

@@ -69,13 +69,27 @@ export function listenHost(host: string, ipv6: boolean, endpoint: Endpoint): str
   throw noInterface(host, ipv6 ? 6 : 4, endpoint)
 }
 
-/** A group that means another one on each interface: the kernel takes it with the interface only (RFC 4007). */
-export function needsInterface(group: string): boolean {
-  return /^ff[0-9a-f][12]:/i.test(group)
+/** Bound to the group itself a socket hears nothing but the group; Windows binds to addresses of its own only. */
+export function groupHost(group: string, via: string | undefined): string {
+  if (process.platform === "win32") return net.isIPv6(group) ? "::" : "0.0.0.0"
+  if (net.isIPv4(group) || !needsInterface(group)) return group
+  return via === undefined ? "::" : `${group}${via.slice(2)}`
+}
+
+/** Where we send from. Who sends to this machine, or by one interface, need not be reached from elsewhere. */
+export function sourceHost(host: string, via: string | undefined): string {
+  if (net.isIPv6(host)) return host === "::1" ? "::1" : "::"
+  if (via !== undefined) return via
+  return host.startsWith("127.") ? "127.0.0.1" : "0.0.0.0"
 }
 
 export function formatUdpAddress(nic: string | null, host: string, port: number): string {
   return `udp://${nic === null ? "" : `${nic};`}${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+/** A group that means another one on each interface: the kernel takes it with the interface only (RFC 4007). */
+function needsInterface(group: string): boolean {
+  return /^ff[0-9a-f][12]:/i.test(group)
 }
 
 function interfaceName(text: string, multicast: boolean, endpoint: Endpoint): string | null {

@@ -1,12 +1,19 @@
-/** A UDP socket as this transport needs it. Node's dgram is behind it; a batched native one can be. */
+/** A UDP socket as transports need it: in batches where the native addon is (native-port.ts), by Node's dgram elsewhere. */
 export interface DatagramPort {
   /** Where it is bound. */
   readonly host: string
   readonly port: number
+  /** Bytes of datagrams that the operating system keeps until they are read; absent = unknown. */
+  readonly receiveBuffer?: number
   /** Nothing is delivered before it; what comes earlier is lost. */
   start(reader: DatagramReader): void
-  /** Takes one datagram. False = taken, but stop until `drained`. Never throws, never calls the reader. */
+  /**
+   * Takes one datagram; its bytes must stay as they are until `flush`, and after the answer false until `drained`. False =
+   * taken, but stop until `drained`. Never throws, never calls the reader.
+   */
   send(bytes: Buffer, host: string, port: number): boolean
+  /** What was taken goes to the operating system now, not at the end of the turn. Absent where nothing is held back. */
+  flush?(): void
   /** What was taken and is not with the operating system is lost. Idempotent. */
   close(): void
   /** Resolves when it was closed and the address is free. */
@@ -15,6 +22,7 @@ export interface DatagramPort {
 
 /** None of these is called after `close`. */
 export interface DatagramReader {
+  /** The bytes are the reader's for ever: their memory is not used again. */
   datagram(bytes: Buffer, host: string, port: number): void
   /** The operating system would not send a datagram that was taken. */
   unsent(error: Error): void

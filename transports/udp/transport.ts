@@ -14,16 +14,17 @@ import type {
 import { fromSystem, HeddleError } from "../../core/errors.ts"
 import {
   formatUdpAddress,
+  groupHost,
   isMulticast,
   listenHost,
   multicastInterface,
-  needsInterface,
   parseUdpAddress,
+  sourceHost,
   type UdpAddress,
 } from "./address.ts"
 import { DatagramConnection } from "./connection.ts"
 import { AddressedFraming, GroupFraming } from "./framing.ts"
-import { NodePort } from "./node-port.ts"
+import { openPort } from "./open-port.ts"
 import type { OpenPort } from "./port.ts"
 import { portSettings } from "./udp-options.ts"
 
@@ -36,10 +37,11 @@ const NO_METADATA: ReadonlyMap<string, Buffer> = new Map()
 /** `udp://[interface;]host:port`: RADIO and DISH, and DGRAM, over plain datagrams as libzmq sends them. See SPEC.md. */
 export class UdpTransport implements Transport {
   readonly scheme = "udp"
+  readonly addressed = true
   readonly largestDatagram = LARGEST
   private readonly open: OpenPort
 
-  constructor(open: OpenPort = NodePort.open) {
+  constructor(open: OpenPort = openPort) {
     this.open = open
   }
 
@@ -133,20 +135,6 @@ export class UdpTransport implements Transport {
 
 function peerHello(socketType: SocketType, address: string): PeerHello {
   return { socketType, routingId: NO_BYTES, metadata: NO_METADATA, address, mechanism: "NULL", userId: "" }
-}
-
-/** Bound to the group itself a socket hears nothing but the group; Windows binds to addresses of its own only. */
-function groupHost(group: string, via: string | undefined): string {
-  if (process.platform === "win32") return net.isIPv6(group) ? "::" : "0.0.0.0"
-  if (net.isIPv4(group) || !needsInterface(group)) return group
-  return via === undefined ? "::" : `${group}${via.slice(2)}`
-}
-
-/** Where we send from. Who sends to this machine, or by one interface, need not be reached from elsewhere. */
-function sourceHost(host: string, via: string | undefined): string {
-  if (net.isIPv6(host)) return host === "::1" ? "::1" : "::"
-  if (via !== undefined) return via
-  return host.startsWith("127.") ? "127.0.0.1" : "0.0.0.0"
 }
 
 async function resolve({ host }: UdpAddress, ipv6: boolean, endpoint: Endpoint): Promise<string> {

@@ -3,6 +3,11 @@ import { HeddleError } from "../../core/errors.ts"
 import { loadNative, nativeStatus } from "../native/native.ts"
 import type { PortSettings } from "./port.ts"
 
+const EXAMPLES: Record<string, string> = {
+  udp: "udp://eth0;239.0.0.1:5555",
+  multicast: "multicast://239.0.0.1:5555?interface=eth0",
+}
+
 /** What a socket's options say of its ports. Throws ENOTSUP for what needs the native addon where it is not there. */
 export function portSettings(options: LinkOptions, endpoint: Endpoint): PortSettings {
   const { typeOfService: service = 0, interface: device = null } = options
@@ -10,7 +15,7 @@ export function portSettings(options: LinkOptions, endpoint: Endpoint): PortSett
   if (asked.length > 0 && loadNative() === null) {
     throw new HeddleError(
       "ENOTSUP",
-      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${nativeStatus().reason}; udp:// takes the interface of a group in the endpoint: udp://eth0;239.0.0.1:5555`,
+      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${nativeStatus().reason}; the interface of a group can be named in the endpoint: ${EXAMPLES[endpoint.scheme] ?? EXAMPLES.udp}`,
       { address: endpoint.href, fatal: true },
     )
   }

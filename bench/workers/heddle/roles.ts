@@ -4,8 +4,11 @@ import { root } from "../../paths.ts"
 import type { Arguments } from "../../task.ts"
 import { apiRoles } from "../api/roles.ts"
 import type { Technology } from "../api/technology.ts"
+import { edgeRoles } from "../edge.ts"
 import type { Parent, Roles } from "../parent.ts"
+import { openEdge } from "./edge.ts"
 import { fabricReceive, fabricReplies, fabricRequests, fabricSend } from "./fabric-roles.ts"
+import { groupReceive, groupSend } from "./group.ts"
 import { idle } from "./idle.ts"
 import { interestsReceive, interestsSend } from "./interests.ts"
 import { kafkaRoles } from "./kafka/roles.ts"
@@ -50,6 +53,9 @@ export const roles: Roles = {
   "mesh-newcomer": meshNewcomer,
   "interests-send": interestsSend,
   "interests-receive": interestsReceive,
+  "group-send": groupSend,
+  "group-receive": groupReceive,
+  ...edgeRoles(openEdge),
   ...kafkaRoles,
   ...apiRoles(technologyOf),
 }

@@ -6,6 +6,7 @@ import { Calls } from "../api/calls.ts"
 import { apiRoles } from "../api/roles.ts"
 import { check } from "../api/stock.ts"
 import type { Technology } from "../api/technology.ts"
+import { edgeRoles, type OpenEdge } from "../edge.ts"
 import type { Parent, Roles } from "../parent.ts"
 import { versionOf } from "../version.ts"
 
@@ -42,4 +43,20 @@ const ws: Technology = {
   },
 }
 
-export const roles: Roles = { hello, ...apiRoles(() => ws) }
+/** Each message to each client, as everybody writes it. */
+const openEdge: OpenEdge = async echo => {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
+  server.on("connection", socket => {
+    socket.on("error", () => {})
+    if (echo) socket.on("message", data => socket.send(data))
+  })
+  await once(server, "listening")
+  return {
+    endpoint: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    publish: payload => {
+      for (const client of server.clients) client.send(payload)
+    },
+  }
+}
+
+export const roles: Roles = { hello, ...apiRoles(() => ws), ...edgeRoles(openEdge) }

@@ -1,10 +1,10 @@
 import dgram from "node:dgram"
 import net from "node:net"
-import os from "node:os"
 import { fromSystem, HeddleError } from "../../../core/errors.ts"
 import { readAnnouncement } from "./announcement.ts"
 import { type Beacon, decodeBeacon, encodeBeacon, KINDS } from "./beacon.ts"
 import type { Announcement, DiscoveryHost } from "./discovery.ts"
+import { interfacesFor, namedInterfaces, type Reach } from "./interfaces.ts"
 import { isLoopback, reachable } from "./net-address.ts"
 import { Repeat } from "./repeat.ts"
 import type { Session } from "./session.ts"
@@ -19,20 +19,32 @@ export type Ignored = "foreign" | "malformed" | "fabric" | "network" | "unreacha
 export interface MulticastSettings {
   readonly group: string
   readonly port: number
-  readonly interface: string
+  /** Null: as the endpoints say. */
+  readonly interfaces: readonly string[] | null
   readonly interval: number
   readonly ttl: number
   readonly limit: number
 }
 
-interface Known {
-  source: string
+/** A node as it is heard from one address: by several interfaces it has several. */
+interface Heard {
   body: Buffer
   endpoints: readonly string[]
-  /** When its last beacon came, when it was last given to the host, when it said goodbye (`performance.now`). */
-  heard: number
+  /** When its last beacon came, and when it was last given to the host (`performance.now`). */
+  at: number
   offered: number
+}
+
+interface Known {
+  readonly bySource: Map<string, Heard>
+  /** When it said goodbye. */
   left: number
+}
+
+/** One interface: what leaves by it. */
+interface Voice {
+  readonly socket: dgram.Socket
+  readonly warnings: Warnings
 }
 
 /** Milliseconds that the first look lasts: a round trip on a local network, and the answers' delay. */
@@ -44,6 +56,8 @@ const ANSWER_SPREAD_A_NODE = 1
 const BEACON_GAP = 50
 /** Milliseconds until a node that goes on announcing itself is given to the host again, which may have lost it. */
 const OFFER_AGAIN = 5_000
+/** Addresses of one node that are kept in mind: a machine has some, a forger any number. */
+const MAX_SOURCES = 8
 /** Beacons missed until a node is forgotten. It is not called lost: silence proves nothing. */
 const MISSED = 10
 /** Milliseconds between warnings of malformed beacons: anybody can send them, at any rate. */
@@ -57,9 +71,12 @@ export class MulticastSession implements Session {
   private readonly warnings: Warnings
   private readonly repeat: Repeat
   private readonly known = new Map<string, Known>()
-  private readonly networks = new net.BlockList()
+  private networks = new net.BlockList()
+  /** Some interface leads out of this machine. */
+  private outside = false
   private receiver: dgram.Socket | null = null
-  private sender: dgram.Socket | null = null
+  /** By the address that they send from. */
+  private readonly voices = new Map<string, Voice>()
   private beginning: Promise<void> = Promise.resolve()
   private endLook: (() => void) | null = null
   private answer: NodeJS.Timeout | undefined
@@ -76,9 +93,10 @@ export class MulticastSession implements Session {
     this.ignored = ignored
     this.warnings = new Warnings(error => host.warn(error))
     this.repeat = new Repeat(
-      () => {
+      async () => {
         this.forgetSilent()
-        return this.send(this.asked ? KINDS.here : KINDS.whoIsThere)
+        if (this.asked) await this.lookForInterfaces()
+        await this.send(this.asked ? KINDS.here : KINDS.whoIsThere)
       },
       () => settings.interval,
     )
@@ -96,34 +114,101 @@ export class MulticastSession implements Session {
     await this.beginning.catch(() => {})
     await this.repeat.stop()
     if (this.asked) await this.send(KINDS.goodbye)
-    for (const socket of [this.sender, this.receiver]) {
-      if (socket !== null) await new Promise<void>(resolve => socket.close(resolve))
-    }
+    const sockets = [...this.voices.values()].map(({ socket }) => socket)
+    this.voices.clear()
+    if (this.receiver !== null) sockets.push(this.receiver)
+    for (const socket of sockets) await new Promise<void>(resolve => socket.close(resolve))
   }
 
   private async open(): Promise<void> {
     encodeBeacon(KINDS.here, this.self)
-    const { group, port, ttl, interface: wanted } = this.settings
-    const address = this.findInterface(wanted)
+    const { group, port, interfaces } = this.settings
+    const usable = this.usable()
     try {
-      // Two sockets: what one bound to the group's address sends has, on some systems, no address to come from.
-      this.sender = await this.socket(dgram.createSocket({ type: "udp4" }), { port: 0, address })
-      this.sender.setMulticastInterface(address)
-      this.sender.setMulticastTTL(ttl)
-      this.sender.setMulticastLoopback(true)
       // Bound to the group, it gets no unicast and no other group. Windows cannot do that.
       const place = process.platform === "win32" ? {} : { address: group }
       const receiver = dgram.createSocket({ type: "udp4", reuseAddr: true })
-      this.receiver = await this.socket(receiver, { port, ...place })
-      receiver.addMembership(group, address)
+      this.receiver = await this.socket(receiver, { port, ...place }, error => this.trouble(this.warnings, error))
       receiver.on("message", (bytes, { address: source }) => this.receive(bytes, source))
     } catch (error) {
-      throw fromSystem(error, `Multicast by ${wanted} in the group`, `${group}:${port}`)
+      throw fromSystem(error, "Multicast in the group", `${group}:${port}`)
     }
+    const failures = await this.use(usable)
+    // Who names an interface means it.
+    if (failures.length > 0 && (interfaces !== null || this.voices.size === 0)) throw failures[0]
+    for (const failure of failures) this.host.warn(failure)
     if (this.stopped) return
     await this.repeat.now()
     this.asked = true
     await this.look()
+  }
+
+  /** Throws EADDRNOTAVAIL for an interface that is named and not there. */
+  private usable(): Reach[] {
+    const { interfaces } = this.settings
+    return interfaces === null ? interfacesFor(this.self.endpoints) : namedInterfaces(interfaces)
+  }
+
+  /** Networks come and go while a node lives. */
+  private async lookForInterfaces(): Promise<void> {
+    let usable: Reach[]
+    try {
+      usable = this.usable()
+    } catch (error) {
+      this.warnings.trouble(error as HeddleError)
+      return
+    }
+    const failures = await this.use(usable)
+    if (failures.length > 0) this.warnings.trouble(failures[0])
+    else this.warnings.settled()
+  }
+
+  /** Sends and listens by these interfaces and no others. Returns what failed. */
+  private async use(usable: readonly Reach[]): Promise<HeddleError[]> {
+    const failures: HeddleError[] = []
+    const { group } = this.settings
+    for (const [address, { socket }] of [...this.voices]) {
+      if (usable.some(one => one.address === address)) continue
+      this.voices.delete(address)
+      socket.close()
+      try {
+        this.receiver?.dropMembership(group, address)
+      } catch {
+        // The system has done so with the interface.
+      }
+    }
+    for (const { name, address } of usable) {
+      if (this.voices.has(address) || this.stopped) continue
+      try {
+        await this.join(address)
+      } catch (error) {
+        failures.push(fromSystem(error, `Multicast by ${name} in the group`, `${group}:${this.settings.port}`))
+      }
+    }
+    this.networks = new net.BlockList()
+    for (const { networks } of usable)
+      for (const [address, bits] of networks) this.networks.addSubnet(address, bits, "ipv4")
+    this.outside = usable.some(({ address }) => !isLoopback(address))
+    return failures
+  }
+
+  private async join(address: string): Promise<void> {
+    const { group, ttl } = this.settings
+    const warnings = new Warnings(error => this.host.warn(error))
+    // A socket of its own: what one bound to the group's address sends has, on some systems, no address to come from.
+    const socket = await this.socket(dgram.createSocket({ type: "udp4" }), { port: 0, address }, error =>
+      this.trouble(warnings, error),
+    )
+    try {
+      socket.setMulticastInterface(address)
+      socket.setMulticastTTL(ttl)
+      socket.setMulticastLoopback(true)
+      this.receiver?.addMembership(group, address)
+    } catch (error) {
+      socket.close()
+      throw error
+    }
+    this.voices.set(address, { socket, warnings })
   }
 
   /** Referenced: who waits for the first look has nothing else that keeps the process alive. */
@@ -138,7 +223,11 @@ export class MulticastSession implements Session {
     })
   }
 
-  private async socket(socket: dgram.Socket, place: dgram.BindOptions): Promise<dgram.Socket> {
+  private async socket(
+    socket: dgram.Socket,
+    place: dgram.BindOptions,
+    failed: (error: Error) => void,
+  ): Promise<dgram.Socket> {
     await new Promise<void>((resolve, reject) => {
       socket.once("error", error => {
         socket.close()
@@ -147,45 +236,28 @@ export class MulticastSession implements Session {
       // Exclusive: in a worker of a cluster, the primary process would hold it.
       socket.bind({ ...place, exclusive: true }, resolve)
     })
-    socket.removeAllListeners("error").on("error", error => this.failed(error))
+    socket.removeAllListeners("error").on("error", failed)
     return socket.unref()
   }
 
-  /** The address of the interface, and what may come by it. */
-  private findInterface(wanted: string): string {
-    for (const [name, addresses = []] of Object.entries(os.networkInterfaces())) {
-      const usable = addresses.filter(one => one.family === "IPv4")
-      const found = usable.find(one => name === wanted || one.address === wanted)
-      if (found === undefined) continue
-      for (const { address, cidr } of usable) {
-        this.networks.addSubnet(address, Number(cidr?.split("/")[1] ?? 32), "ipv4")
-      }
-      return found.address
-    }
-    throw new HeddleError(
-      "EADDRNOTAVAIL",
-      `This machine has no interface ${wanted} with an IPv4 address; name one of: ${Object.keys(os.networkInterfaces()).join(", ")}`,
-      { address: wanted },
-    )
-  }
-
   private async send(kind: Beacon["kind"]): Promise<void> {
-    const { sender } = this
-    if (sender === null) return
     clearTimeout(this.answer)
     this.answer = undefined
     this.sent = performance.now()
     const { port, group } = this.settings
-    const error = await new Promise<Error | null>(resolve =>
-      sender.send(encodeBeacon(kind, this.self), port, group, resolve),
+    const bytes = encodeBeacon(kind, this.self)
+    await Promise.all(
+      [...this.voices.values()].map(async ({ socket, warnings }) => {
+        const error = await new Promise<Error | null>(resolve => socket.send(bytes, port, group, resolve))
+        if (error === null) warnings.settled()
+        else this.trouble(warnings, error)
+      }),
     )
-    if (error === null) this.warnings.settled()
-    else this.failed(error)
   }
 
-  private failed(error: Error): void {
+  private trouble(warnings: Warnings, error: Error): void {
     const { group, port } = this.settings
-    this.warnings.trouble(fromSystem(error, "The beacon to", `${group}:${port}`))
+    warnings.trouble(fromSystem(error, "The beacon to", `${group}:${port}`))
   }
 
   /**
@@ -194,7 +266,7 @@ export class MulticastSession implements Session {
    */
   private admits(source: string): boolean {
     if (this.networks.check(source, "ipv4")) return true
-    return this.settings.ttl > 1 && !isLoopback(source) && !this.networks.check("127.0.0.1", "ipv4")
+    return this.settings.ttl > 1 && !isLoopback(source) && this.outside
   }
 
   private receive(bytes: Buffer, source: string): void {
@@ -211,10 +283,11 @@ export class MulticastSession implements Session {
   /** True = it is a node of our fabric. */
   private hear({ node, body }: Beacon, source: string): boolean {
     const now = performance.now()
-    const old = this.known.get(node)
-    if (old?.source === source && old.body.equals(body)) {
-      old.heard = now
-      if (now - old.offered >= OFFER_AGAIN) this.offer(node, old, now)
+    const known = this.known.get(node)
+    const old = known?.bySource.get(source)
+    if (known !== undefined && old?.body.equals(body)) {
+      old.at = now
+      if (now - old.offered >= OFFER_AGAIN) this.offer(node, known, old, now)
       return true
     }
     const said = readAnnouncement(body.toString("utf8"), { node })
@@ -224,32 +297,34 @@ export class MulticastSession implements Session {
     if (old !== undefined && now - old.offered < this.settings.interval) return true
     const endpoints = reachable(said.endpoints, source)
     if (endpoints.length === 0) return this.ignore("unreachable")
-    if (old === undefined && this.known.size >= this.settings.limit) return this.overfull()
+    if (known === undefined && this.known.size >= this.settings.limit) return this.overfull()
+    const one = known ?? { bySource: new Map<string, Heard>(), left: Number.NEGATIVE_INFINITY }
+    if (old === undefined && one.bySource.size >= MAX_SOURCES) return this.ignore("limit")
     // A copy: the datagram is a view of a larger piece of memory.
-    const left = old?.left ?? Number.NEGATIVE_INFINITY
-    const one = { source, body: Buffer.from(body), endpoints, heard: now, offered: now, left }
+    const heard = { body: Buffer.from(body), endpoints, at: now, offered: now }
+    one.bySource.set(source, heard)
     this.known.set(node, one)
-    this.offer(node, one, now)
+    this.offer(node, one, heard, now)
     return true
   }
 
-  private offer(node: string, one: Known, now: number): void {
+  private offer(node: string, known: Known, heard: Heard, now: number): void {
     // A beacon may arrive after the goodbye that it was sent before.
-    if (now - one.left < this.settings.interval) return
-    one.offered = now
-    this.host.found({ endpoints: one.endpoints, node })
+    if (now - known.left < this.settings.interval) return
+    heard.offered = now
+    this.host.found({ endpoints: heard.endpoints, node })
   }
 
   private goodbye(node: string, source: string): void {
-    const one = this.known.get(node)
+    const known = this.known.get(node)
     const now = performance.now()
-    if (one === undefined || one.source !== source || now - one.left < this.settings.interval) return
-    one.left = now
+    if (known === undefined || !known.bySource.has(source) || now - known.left < this.settings.interval) return
+    known.left = now
     this.host.lost(node)
   }
 
   private answerSoon(): void {
-    if (this.answer !== undefined || this.sender === null) return
+    if (this.answer !== undefined || this.voices.size === 0) return
     const spread = Math.min(ANSWER_SPREAD + ANSWER_SPREAD_A_NODE * this.known.size, this.settings.interval)
     const wait = Math.max(Math.random() * spread, this.sent + BEACON_GAP - performance.now())
     this.answer = setTimeout(() => void this.send(KINDS.here), wait).unref()
@@ -257,7 +332,10 @@ export class MulticastSession implements Session {
 
   private forgetSilent(): void {
     const since = performance.now() - MISSED * this.settings.interval
-    for (const [node, { heard }] of this.known) if (heard < since) this.known.delete(node)
+    for (const [node, { bySource }] of this.known) {
+      for (const [source, { at }] of bySource) if (at < since) bySource.delete(source)
+      if (bySource.size === 0) this.known.delete(node)
+    }
     if (this.known.size < this.settings.limit) this.full = false
   }
 

@@ -11,10 +11,12 @@ export interface MulticastOptions {
   /** UDP port. Default 5677. */
   readonly port?: number
   /**
-   * Name or IPv4 address of the interface that beacons leave and come by. Default 127.0.0.1: this machine only. Name
-   * one, "eth0", to find and be found by the machines of its network.
+   * Names or IPv4 addresses of the interfaces that beacons leave and come by; "*" = every one. Default: every one by which
+   * the node can be reached: loopback alone for one that listens at a loopback address or a Unix socket, that of its
+   * address and loopback, or all for one that listens at a wildcard. Interfaces that come later are used, too, unless they
+   * are named here.
    */
-  readonly interface?: string
+  readonly interface?: string | readonly string[]
   /** Milliseconds between beacons; at least 10. Default 1,000. */
   readonly interval?: number
   /** Networks that a beacon may cross, 1 to 255. Default 1: it stays in its own. */
@@ -57,7 +59,7 @@ export function multicast(options: MulticastOptions = {}): MulticastDiscovery {
   const settings = {
     group,
     port: PORT.check(options.port ?? PORT.initial, "port"),
-    interface: options.interface ?? "127.0.0.1",
+    interfaces: interfacesOf(options.interface),
     interval: INTERVAL.check(options.interval ?? INTERVAL.initial, "interval"),
     ttl: TTL.check(options.ttl ?? TTL.initial, "ttl"),
     limit: LIMIT.check(options.limit ?? LIMIT.initial, "limit"),
@@ -65,4 +67,16 @@ export function multicast(options: MulticastOptions = {}): MulticastDiscovery {
   const ignored: Record<Ignored, number> = { foreign: 0, malformed: 0, fabric: 0, network: 0, unreachable: 0, limit: 0 }
   const source = new SessionDiscovery("multicast", (host, self) => new MulticastSession(host, self, settings, ignored))
   return Object.assign(source, { ignored })
+}
+
+/** Null: as the endpoints say. */
+function interfacesOf(wanted: MulticastOptions["interface"]): readonly string[] | null {
+  if (wanted === undefined) return null
+  const names = typeof wanted === "string" ? [wanted] : wanted
+  if (Array.isArray(names) && names.length > 0 && names.every(one => typeof one === "string"))
+    return [...new Set(names)]
+  throw new HeddleError(
+    "EINVAL",
+    "Invalid argument: option interface takes the name of an interface, or a list of names",
+  )
 }

@@ -3,6 +3,7 @@ import { isSocketType } from "../../../core/socket-types.ts"
 import type { PeerName } from "../events.ts"
 import type { ClientStats } from "../foreign/clients.ts"
 import type { FabricStats, PeerStats, SubjectStats, TakerStats } from "../statistics.ts"
+import { DROP_REASONS, noDrops } from "./troubles.ts"
 
 /** Entries of a list in an answer: enough for any table, and a bound for what one peer can make another keep. */
 export const MOST_LISTED = 1_000
@@ -81,6 +82,9 @@ export function readNodeStats(value: unknown, from: NodeAnswer): NodeStats | nul
     stats: {
       ...traffic(stats),
       dropped: count(stats.dropped),
+      dropReasons: readReasons(stats.dropReasons),
+      gaps: count(stats.gaps),
+      missing: count(stats.missing),
       requests: count(stats.requests),
       tasks: {
         outstanding: count(tasks.outstanding),
@@ -105,7 +109,15 @@ function readPeer(one: Fields): PeerStats {
     dropped: count(one.dropped),
     queued: count(one.queued),
     unacknowledged: count(one.unacknowledged),
+    roundTrip: typeof one.roundTrip === "number" && one.roundTrip >= 0 ? count(one.roundTrip) : -1,
   }
+}
+
+/** An older node counts no reasons. */
+function readReasons(value: unknown): FabricStats["dropReasons"] {
+  const reasons = noDrops()
+  if (isFields(value)) for (const reason of DROP_REASONS) reasons[reason] = count(value[reason])
+  return reasons
 }
 
 function readTaker(one: Fields): TakerStats {

@@ -37,6 +37,8 @@ export interface Introduction {
   readonly pid: number
   /** Largest payload that the node takes, in bytes. */
   readonly maxPayload: number
+  /** It knows CARRY records: subjects may be carried by groups (carry/SPEC.md). */
+  readonly carry: boolean
   /** Names what this node sends to that peer; new when it has forgotten what it sent before. */
   readonly stream: string
   /** What the node has received of the peer's stream; null = nothing. */
@@ -51,10 +53,11 @@ const TYPE: SocketType = "PEER"
 const NO_ID = Buffer.alloc(0)
 
 export function toHello(introduction: Introduction): Hello {
-  const { versions, heard, ...rest } = introduction
+  const { versions, heard, carry, ...rest } = introduction
   const text = JSON.stringify({
     v: versions,
     ...rest,
+    ...(carry && { carry }),
     ...(heard && { heard: [heard.stream, heard.batches, heard.messages] }),
   })
   return { socketType: TYPE, routingId: NO_ID, metadata: new Map([[PROPERTY, Buffer.from(text)]]) }
@@ -129,6 +132,7 @@ export function readIntroduction(peer: PeerHello, fabric: string): Introduction 
     process: text("process", MAX_TEXT),
     pid: count("pid"),
     maxPayload: count("maxPayload"),
+    carry: value.carry === true,
     stream: text("stream", 64),
     heard: heard === undefined ? null : { stream: heard[0], batches: heard[1], messages: heard[2] },
     blind: value.blind === true,

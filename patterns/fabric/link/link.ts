@@ -81,7 +81,7 @@ export class Link implements ConnectionSink, IncomingSink {
   droppedMessages = 0
   /** Messages dropped for interests of the peer, by number, of which it has not been told. */
   readonly dropped = new Map<number, number>()
-  /** Round trip of the last probe in milliseconds; -1 = not measured yet. */
+  /** Milliseconds of the last round trip that somebody had measured (introspection/round-trips.ts); -1 = none was. */
   roundTrip = -1
   readonly since = performance.now()
   readonly outgoing: Outgoing
@@ -133,6 +133,11 @@ export class Link implements ConnectionSink, IncomingSink {
     return { stream: this.heardStream, batches: this.incoming.batches, messages: this.incoming.messages }
   }
 
+  /** The peer says less than it has acknowledged: it wrote that before a connection that has come and gone, or is there. */
+  isStale({ heard }: Introduction): boolean {
+    return heard !== null && heard.stream === this.stream && heard.batches < this.outgoing.acknowledged
+  }
+
   // Sending
 
   /** The usual message: everybody there who wants the subject. */
@@ -156,7 +161,7 @@ export class Link implements ConnectionSink, IncomingSink {
   /** Any record with a subject or none and a payload. */
   write(type: number, options: number, numbers: readonly number[], topic: Topic | null, parcel: Parcel): void {
     if (topic !== null) this.introduce(topic, parcel)
-    else this.introduceStructures(parcel)
+    else this.teach(parcel.structures)
     writeRecord(this.outgoing, type, options, numbers, topic === null ? null : this.subjectOf(topic), parcel)
     this.outgoing.hurry()
   }
@@ -168,7 +173,7 @@ export class Link implements ConnectionSink, IncomingSink {
       this.announced[topic.id] = topic.epoch
       writeNamed(this.outgoing, SUBJECT, topic.id, topic.bytes)
     }
-    this.introduceStructures(parcel)
+    this.teach(parcel.structures)
   }
 
   private growAnnounced(id: number): void {
@@ -179,8 +184,9 @@ export class Link implements ConnectionSink, IncomingSink {
     this.announced = grown
   }
 
-  private introduceStructures(parcel: Parcel): void {
-    if (parcel.structures <= this.structures) return
+  /** The peer gets to know the first `structures` structures of msgpack, whatever needs them. */
+  teach(structures: number): void {
+    if (structures <= this.structures) return
     const { shared } = this.codecs
     const bytes = shared.structuresSince(this.structures)
     this.structures = shared.version

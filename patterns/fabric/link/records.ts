@@ -23,6 +23,8 @@ export const STRUCTURES = 10
 export const INTEREST = 11
 export const NO_INTEREST = 12
 export const NOTICE = 13
+/** Of subjects that groups carry (carry/control.ts): only to peers that say in their introduction that they know of it. */
+export const CARRY = 14
 
 /** Record types in unnumbered batches. */
 export const ACK = 0
@@ -37,6 +39,8 @@ export const PAUSE = 4
 export const RESUME = 5
 export const LEAVING = 6
 export const DROPPED = 7
+/** The pusher of a task wants it no more; earlier versions do it nevertheless. */
+export const WITHDRAW = 8
 
 /** Bits of the options byte of PUBLISH_MORE, REQUEST, REPLY and TASK. */
 export const INLINE_SUBJECT = 1

@@ -4,11 +4,14 @@ import { Queue } from "../../../core/queue.ts"
 import { choose } from "../choice.ts"
 import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
-import { FAILED, TASK } from "../link/records.ts"
-import type { Parcel } from "../link/write.ts"
+import { FAILED, NOTICE, TASK, WITHDRAW } from "../link/records.ts"
+import { type Parcel, writeNumbers } from "../link/write.ts"
 import { isUntouched, toError } from "../requests/failures.ts"
 import type { Topic } from "../topics.ts"
 import type { Worker } from "./worker.ts"
+
+/** Withdrawn tasks that may lie between the others before they are cleared away. */
+const STALE_MOST = 64
 
 /** Milliseconds that a task which fails again and again waits at most, unless `retryDelay` itself is longer. */
 const LONGEST = 30_000
@@ -24,6 +27,7 @@ export interface Retries {
 /** How tasks get to workers of this node itself. */
 export interface LocalWorkers {
   task(worker: Worker, id: number, topic: Topic, parcel: Parcel, deliveries: number): void
+  withdraw(worker: Worker, id: number): void
 }
 
 export interface TaskLimits {
@@ -51,8 +55,10 @@ export class Task {
   tried: Interest | null = null
   private state: "open" | "done" | HeddleError = "open"
   private waiting: { resolve(): void; reject(error: Error): void }[] = []
+  private readonly tasks: Tasks
 
-  constructor(id: number, subject: string, parcel: Parcel, retries: Retries) {
+  constructor(tasks: Tasks, id: number, subject: string, parcel: Parcel, retries: Retries) {
+    this.tasks = tasks
     this.id = id
     this.subject = subject
     this.parcel = parcel
@@ -68,7 +74,20 @@ export class Task {
     return this.state !== "open"
   }
 
-  /** Resolves when a worker's handler has done it. Rejects when it failed for good (ERR_REMOTE), or the fabric was closed (EBADF). */
+  /**
+   * Withdraws it: `done` rejects with ECANCELED. No worker gets it any more; one that has it forgets it when its handler has not
+   * begun, otherwise the handler's `task.signal` is aborted: it may have done the work. False = it was finished already.
+   */
+  cancel(reason?: unknown): boolean {
+    if (this.finished) return false
+    this.tasks.withdraw(
+      this,
+      new HeddleError("ECANCELED", `The task for ${this.subject} was withdrawn`, { cause: reason }),
+    )
+    return true
+  }
+
+  /** Resolves when a worker's handler has done it. Rejects when it failed for good (ERR_REMOTE), was withdrawn (ECANCELED), or the fabric was closed (EBADF). */
   done(): Promise<void> {
     if (this.state === "done") return Promise.resolve()
     if (this.state !== "open") return Promise.reject(this.state)
@@ -77,6 +96,7 @@ export class Task {
 
   /** @internal */
   settle(error: HeddleError | null): void {
+    if (this.finished) return
     this.state = error ?? "done"
     const { waiting } = this
     this.waiting = []
@@ -109,6 +129,9 @@ export class Tasks {
   private readonly forRoom = new Set<{ go(): void; fail(error: Error): void }>()
   /** Tasks that wait for their time after a failure. */
   private delayed = 0
+  /** Withdrawn, and still among those that wait. */
+  private stale = 0
+  private whenIdle: (() => void)[] = []
   private nextId = 1
   private scheduled = false
   acknowledged = 0
@@ -125,7 +148,7 @@ export class Tasks {
   }
 
   get queued(): number {
-    let count = this.delayed
+    let count = this.delayed - this.stale
     for (const { returned, others } of this.waiting.values()) count += returned.length + others.length
     return count
   }
@@ -133,7 +156,7 @@ export class Tasks {
   /** Null = full. */
   tryPush(subject: string, parcel: Parcel, retries: Retries): Task | null {
     if (this.open.size >= this.limit) return null
-    const task = new Task(this.nextId++, subject, parcel, retries)
+    const task = new Task(this, this.nextId++, subject, parcel, retries)
     if (this.open.size === 0) hold()
     this.open.set(task.id, task)
     this.enqueue(task, false)
@@ -159,6 +182,11 @@ export class Tasks {
           this.waiting.delete(subject)
           break
         }
+        if (task.finished) {
+          queue.shift()
+          this.stale--
+          continue
+        }
         const worker = free(workers, task.tried)
         if (worker === null) break
         queue.shift()
@@ -183,10 +211,9 @@ export class Tasks {
     worker.load = Math.max(0, load - worker.outstanding)
     task.worker = null
     task.tried = worker
-    if ((options & FAILED) === 0) {
-      this.acknowledged++
-      this.finish(task, null)
-    } else {
+    if ((options & FAILED) === 0) this.acknowledged++
+    if ((options & FAILED) === 0 || task.finished) this.finish(task, null)
+    else {
       const error = toError(`Task for ${task.subject}`, server, payload)
       // It ended before it looked at the task. One that does not say that it has ended could do this for ever.
       if (isUntouched(error) && !this.host.topic(task.subject).workers.includes(worker)) {
@@ -207,23 +234,52 @@ export class Tasks {
       if (worker === null || !match(worker)) continue
       worker.outstanding--
       task.worker = null
-      this.again(task, new HeddleError("ECONNRESET", `The worker of a task for ${task.subject} is gone`), true)
+      if (task.finished) this.finish(task, null)
+      else this.again(task, new HeddleError("ECONNRESET", `The worker of a task for ${task.subject} is gone`), true)
     }
     this.dispatchSoon()
   }
 
   /** Resolves when every task is done, those included that are pushed meanwhile. */
   async idle(): Promise<void> {
-    while (this.open.size > 0) {
-      await Promise.all([...this.open.values()].map(task => task.done().catch(() => {})))
-    }
+    while (this.open.size > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
   }
 
   close(): void {
     for (const task of [...this.open.values()]) this.finish(task, closedError("Fabric"))
     this.waiting.clear()
+    this.stale = 0
     for (const waiter of this.forRoom) waiter.fail(closedError("Fabric"))
     this.forRoom.clear()
+  }
+
+  /** @internal See `Task.cancel`. */
+  withdraw(task: Task, error: HeddleError): void {
+    const { worker } = task
+    if (worker === null) {
+      // It lies in a queue, or waits for its time.
+      if (task.timer === undefined) this.stale++
+      this.finish(task, error)
+      if (this.stale > STALE_MOST && this.stale * 2 > this.queued) this.sweep()
+      return
+    }
+    // It counts until the worker has answered: what it has at hand is its load.
+    task.settle(error)
+    if (worker.link === null) this.host.withdraw(worker.owner as Worker, task.id)
+    else writeNumbers(worker.link.outgoing, NOTICE, [WITHDRAW, worker.spec.id, task.id])
+  }
+
+  private sweep(): void {
+    for (const [subject, { returned, others }] of this.waiting) {
+      for (const queue of [returned, others]) {
+        for (let left = queue.length; left > 0; left--) {
+          const task = queue.shift() as Task
+          if (!task.finished) queue.push(task)
+        }
+      }
+      if (returned.length + others.length === 0) this.waiting.delete(subject)
+    }
+    this.stale = 0
   }
 
   private give(task: Task, worker: Interest): void {
@@ -287,7 +343,10 @@ export class Tasks {
       this.delayed--
     }
     task.settle(error)
-    if (this.open.size === 0) release()
+    if (this.open.size === 0) {
+      release()
+      for (const idle of this.whenIdle.splice(0)) idle()
+    }
     for (const waiter of this.forRoom) {
       if (this.open.size >= this.limit) break
       this.forRoom.delete(waiter)

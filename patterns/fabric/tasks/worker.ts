@@ -1,3 +1,4 @@
+import { HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
 import { Queue } from "../../../core/queue.ts"
 import type { InterestSpec } from "../interest.ts"
@@ -8,6 +9,8 @@ import { encodeFailure, ownFailure } from "../requests/failures.ts"
 export interface TaskContext {
   /** 1 = for the first time; more: it was given to a worker before, which may have done it. */
   readonly deliveries: number
+  /** Aborted when the pusher withdraws the task: nobody waits for it. */
+  readonly signal: AbortSignal
 }
 
 export type TaskHandler<T> = (message: FabricMessage<T>, task: TaskContext) => unknown
@@ -21,10 +24,36 @@ export interface WorkerHost {
   ended(worker: Worker): void
 }
 
-interface Given {
+/** A task that a worker has. */
+class Given implements TaskContext {
   readonly message: FabricMessage
   readonly deliveries: number
   readonly acknowledge: Acknowledge
+  readonly from: object | null
+  readonly id: number
+  withdrawn = false
+  /** Its handler has begun. */
+  working = false
+  private controller: AbortController | null = null
+
+  constructor(message: FabricMessage, deliveries: number, acknowledge: Acknowledge, from: object | null, id: number) {
+    this.message = message
+    this.deliveries = deliveries
+    this.acknowledge = acknowledge
+    this.from = from
+    this.id = id
+  }
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController()
+    if (this.withdrawn) this.controller.abort(withdrawnError())
+    return this.controller.signal
+  }
+
+  withdraw(): void {
+    this.withdrawn = true
+    this.controller?.abort(withdrawnError())
+  }
 }
 
 /** One `work`: takes tasks, a bounded number at a time, and acknowledges each when its handler is through. */
@@ -38,6 +67,10 @@ export class Worker {
   private readonly handler: TaskHandler<unknown>
   private readonly concurrency: number
   private readonly waiting = new Queue<Given>()
+  /** Of those that wait: withdrawn, and passed over when their turn comes. */
+  private stale = 0
+  /** Those that it has, by pusher and number. */
+  private readonly given = new Map<object | null, Map<number, Given>>()
   private running = 0
   private advancing = false
   private ended = false
@@ -61,7 +94,7 @@ export class Worker {
   }
 
   get queued(): number {
-    return this.waiting.length
+    return this.waiting.length - this.stale
   }
 
   get busy(): number {
@@ -69,11 +102,34 @@ export class Worker {
   }
 
   /** @internal Pushers give each worker no more than its capacity, so the queue is bounded by their number. */
-  take(message: FabricMessage, deliveries: number, acknowledge: Acknowledge): void {
+  take(message: FabricMessage, deliveries: number, acknowledge: Acknowledge, from: object | null, id: number): void {
     // A task that crossed with our leaving goes to another worker.
-    if (this.ended) acknowledge(ended(), 0)
-    else if (this.running < this.concurrency) this.run({ message, deliveries, acknowledge })
-    else this.waiting.push({ message, deliveries, acknowledge })
+    if (this.ended) {
+      acknowledge(ended(), 0)
+      return
+    }
+    const given = new Given(message, deliveries, acknowledge, from, id)
+    const ofPusher = this.given.get(from)
+    if (ofPusher === undefined) this.given.set(from, new Map([[id, given]]))
+    else ofPusher.set(id, given)
+    if (this.running < this.concurrency) this.run(given)
+    else this.waiting.push(given)
+  }
+
+  /** @internal The pusher wants it no more. One that is not here any more has been answered. */
+  withdraw(from: object | null, id: number): void {
+    const given = this.given.get(from)?.get(id)
+    if (given === undefined || given.withdrawn) return
+    given.withdraw()
+    if (given.working) return
+    this.forget(given)
+    this.stale++
+    given.acknowledge(
+      ownFailure("ERR_NO_RESPONDERS", "it was withdrawn before its handler began"),
+      this.running + this.queued,
+    )
+    if (this.stale > STALE_MOST && this.stale > this.queued) this.sweep()
+    this.tellIdle()
   }
 
   /** No new tasks come; those at work and waiting are done. */
@@ -85,7 +141,7 @@ export class Worker {
       if (this.ended) return
       this.host.ended(this)
     }
-    if (this.running > 0 || this.waiting.length > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
+    if (this.running > 0 || this.queued > 0) await new Promise<void>(resolve => this.whenIdle.push(resolve))
     this.close()
   }
 
@@ -95,8 +151,11 @@ export class Worker {
     this.ended = true
     this.host.ended(this)
     for (let given = this.waiting.shift(); given !== undefined; given = this.waiting.shift()) {
+      if (given.withdrawn) continue
+      this.forget(given)
       given.acknowledge(ended(), 0)
     }
+    this.stale = 0
     release()
     for (const idle of this.whenIdle.splice(0)) idle()
   }
@@ -107,9 +166,10 @@ export class Worker {
 
   private run(given: Given): void {
     this.running++
+    given.working = true
     let result: unknown
     try {
-      result = this.handler(given.message, { deliveries: given.deliveries })
+      result = this.handler(given.message, given)
       if (typeof (result as Promise<unknown> | null | undefined)?.then === "function") {
         ;(result as Promise<unknown>).then(
           () => this.finished(given, null, false),
@@ -124,22 +184,49 @@ export class Worker {
     this.finished(given, null, false)
   }
 
-  private finished({ acknowledge }: Given, error: unknown, failed: boolean): void {
+  private finished(given: Given, error: unknown, failed: boolean): void {
     this.running--
+    this.forget(given)
     if (failed) this.failed++
     else this.done++
-    acknowledge(failed ? encodeFailure(error) : null, this.running + this.waiting.length)
+    given.acknowledge(failed ? encodeFailure(error) : null, this.running + this.queued)
     // Handlers that are through at once come back here: a loop, not as many calls within one another as tasks wait.
     if (this.advancing) return
     this.advancing = true
     while (this.running < this.concurrency) {
       const next = this.waiting.shift()
       if (next === undefined) break
-      this.run(next)
+      if (next.withdrawn) this.stale--
+      else this.run(next)
     }
     this.advancing = false
-    if (this.running === 0 && this.waiting.length === 0) for (const idle of this.whenIdle.splice(0)) idle()
+    this.tellIdle()
   }
+
+  private forget({ from, id }: Given): void {
+    const ofPusher = this.given.get(from)
+    ofPusher?.delete(id)
+    if (ofPusher?.size === 0) this.given.delete(from)
+  }
+
+  private sweep(): void {
+    for (let left = this.waiting.length; left > 0; left--) {
+      const given = this.waiting.shift() as Given
+      if (!given.withdrawn) this.waiting.push(given)
+    }
+    this.stale = 0
+  }
+
+  private tellIdle(): void {
+    if (this.running === 0 && this.queued === 0) for (const idle of this.whenIdle.splice(0)) idle()
+  }
+}
+
+/** Withdrawn tasks that may lie between the others before they are cleared away. */
+const STALE_MOST = 64
+
+function withdrawnError(): HeddleError {
+  return new HeddleError("ECANCELED", "The pusher has withdrawn the task")
 }
 
 function ended(): Buffer {

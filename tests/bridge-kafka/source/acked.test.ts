@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import type { TaskHandler } from "../../../index.ts"
 import { another, overTcp, range } from "../../patterns/fabric/nodes.ts"
 import { closesAfterEach } from "../../support/cleanup.ts"
 import { seeded } from "../../support/random.ts"
@@ -200,7 +201,12 @@ describe("source, acked", () => {
   it("finishes what is with workers before a partition is given up, but not for ever", async () => {
     const [node] = await overTcp(1)
     const desk = new Desk()
-    node.work("t.>", desk.handler, { concurrency: 100 })
+    const withdrawn: AbortSignal[] = []
+    const handler: TaskHandler<unknown> = (message, task) => {
+      withdrawn.push(task.signal)
+      return desk.handler(message)
+    }
+    node.work("t.>", handler, { concurrency: 100 })
     const { kafka, connector } = await source(node, { ...ACKED, revokeTimeoutMs: 100, maxInFlight: 2 })
     kafka.last.assign(P0)
     kafka.last.give(records("t", 0, 0, ["a", "b", "c"]))
@@ -211,6 +217,9 @@ describe("source, acked", () => {
     assert.equal(kafka.last.committed("t", 0), 1)
     assert.deepEqual(desk.numbers, [0, 1])
     assert.deepEqual(connector.status().partitions, [])
+    // Its next owner gives it to a worker again: this one need not go on.
+    await until(() => withdrawn[1].aborted)
+    assert.equal(withdrawn[0].aborted, false)
     // Told when it is not ours any more: no harm.
     desk.at(1).done()
     kafka.last.assign(P0)

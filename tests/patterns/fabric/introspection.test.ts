@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { type Fabric, type HeddleError, type JoinOptions, join, seeds } from "../../../index.ts"
 import { readNodeStats, readTrace } from "../../../patterns/fabric/introspection/answers.ts"
+import { Troubles } from "../../../patterns/fabric/introspection/troubles.ts"
 import { closesAfterEach, using } from "../../support/cleanup.ts"
 import { runModule } from "../../support/processes.ts"
 import { until } from "../../support/wait.ts"
@@ -89,6 +90,56 @@ describe("fabric: introspection", () => {
       ["b"],
     )
     assert.ok(other.cpu > 0 && other.memory > 1_000_000)
+  })
+
+  it("survey has the round trips of links when it is asked to have them measured", async () => {
+    const [a, b] = await nodes({}, {}, { introspection: false })
+    const trips = async (roundTrips: boolean) => {
+      const survey = await a.survey({ roundTrips })
+      return survey.nodes.flatMap(({ stats }) => stats.peers.map(one => one.roundTrip))
+    }
+    await trips(false)
+    assert.deepEqual(await trips(true), [-1, -1, -1, -1])
+    // The node that tells nothing answers all the same: a refusal takes as long.
+    while ((await trips(true)).some(one => one < 0)) await new Promise(resolve => setTimeout(resolve, 20))
+    assert.ok((await trips(false)).every(one => one > 0 && one < 60_000))
+    assert.equal(a.stats().requests + b.stats().requests, 0)
+  })
+
+  it("survey has drops by reason", async () => {
+    const [a, b] = await nodes({}, {})
+    await b.subscribe("x", () => new Promise(() => {}), { limit: 2 }).ready
+    for (let i = 0; i < 10; i++) a.publish("x", i)
+    const [taker] = b.stats().takers
+    await until(() => {
+      Object.assign(taker, b.stats().takers[0])
+      return taker.handled + taker.queued + taker.dropped === 10
+    })
+    await until(() => b.stats().dropReasons.full === taker.dropped)
+    const { nodes: all } = await a.survey()
+    assert.deepEqual(
+      all.map(({ stats }) => stats.dropReasons.full),
+      [0, taker.dropped],
+    )
+    assert.ok(taker.dropped > 0)
+    assert.deepEqual([b.stats().dropReasons.stale, b.stats().gaps, b.stats().missing], [0, 0, 0])
+  })
+
+  it("losses are counted by what events tell of them", () => {
+    const troubles = new Troubles()
+    const peer = { node: "n", name: "n" }
+    const drop = { type: "drop", peer, pattern: "x" } as const
+    troubles.note({ ...drop, where: "here", reason: "full", count: 3 })
+    troubles.note({ ...drop, where: "sending", reason: "unacknowledged", count: 2 })
+    troubles.note({ ...drop, where: "peer", reason: "full", count: 100 })
+    troubles.note({ type: "gap", peer, missing: 7 })
+    troubles.note({ type: "gap", peer, missing: null })
+    troubles.note({ type: "up", peer })
+    assert.deepEqual(troubles.stats(), {
+      dropReasons: { full: 3, conflated: 0, stale: 0, malformed: 0, unacknowledged: 2 },
+      gaps: 2,
+      missing: 7,
+    })
   })
 
   it("of more subjects than are told, those that grew most since the last time are", async () => {

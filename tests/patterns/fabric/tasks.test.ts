@@ -386,6 +386,82 @@ describe("fabric: tasks", () => {
     assert.equal(small.peers[0].state, "up")
   })
 
+  for (const [way, open] of [
+    ["over tcp", () => overTcp(2)],
+    ["of the node itself", async () => overTcp(1).then(([a]) => [a, a])],
+  ] as const) {
+    it(`FAB-TSK-12 a task that is withdrawn leaves the queues, and its handler is told, ${way}`, async () => {
+      const [pusher, other] = await open()
+      const lonely = await pusher.push("job", "lonely")
+      assert.equal(pusher.stats().tasks.queued, 1)
+      const gone = assert.rejects(lonely.done(), coded("ECANCELED", /job/))
+      assert.equal(lonely.cancel(), true)
+      await gone
+      assert.equal(lonely.cancel(), false)
+      assert.deepEqual([pusher.stats().tasks.queued, pusher.stats().tasks.outstanding], [0, 0])
+
+      const begun: unknown[] = []
+      const told: unknown[] = []
+      const gate = new Gate()
+      const worker = await work(
+        other,
+        (message, { signal }) => {
+          begun.push(message.data)
+          signal.addEventListener("abort", () => told.push([message.data, signal.reason.code]))
+          return gate.handler(message)
+        },
+        { concurrency: 1, prefetch: 2 },
+      )
+      await pusher.ready({ subject: "job", workers: 1 })
+      const tasks = await Promise.all(range(5).map(i => pusher.push("job", i)))
+      await until(() => worker.busy === 1 && worker.queued === 2)
+      // At work, with the worker, and here.
+      const withdrawn = [tasks[0], tasks[1], tasks[3]]
+      const all = withdrawn.map(task => assert.rejects(task.done(), coded("ECANCELED")))
+      for (const task of withdrawn) task.cancel()
+      await Promise.all(all)
+      await until(() => told.length === 1)
+      assert.deepEqual(told, [[0, "ECANCELED"]])
+      gate.release()
+      await Promise.all([tasks[2].done(), tasks[4].done()])
+      assert.deepEqual(begun, [0, 2, 4])
+      await until(() => pusher.stats().tasks.outstanding === 0)
+      await pusher.push("job", 5).then(task => task.done())
+      assert.equal(worker.queued + worker.busy, 0)
+      await Promise.all([worker.drain(), pusher.drain()])
+    })
+  }
+
+  it("FAB-TSK-12 the task of a worker that dies is not given to another when it was withdrawn", async () => {
+    const [pusher, one, two] = await overTcp(3)
+    const gate = new Gate()
+    await work(one, gate.handler)
+    await pusher.ready({ subject: "job", workers: 1 })
+    const task = await pusher.push("job", 1)
+    await until(() => gate.inside.length === 1)
+    const done: unknown[] = []
+    await work(two, ({ data }) => void done.push(data))
+    await pusher.ready({ subject: "job", workers: 2 })
+    task.cancel("of no use")
+    await assert.rejects(task.done(), coded("ECANCELED"))
+    await one.close()
+    await until(() => pusher.stats().tasks.outstanding === 0)
+    await (await pusher.push("job", 2)).done()
+    assert.deepEqual(done, [2])
+  })
+
+  it("FAB-TSK-12 many withdrawn tasks leave no trace in the queues", async () => {
+    const [pusher, other] = await overTcp(2)
+    const tasks = await Promise.all(range(1_000).map(i => pusher.push("job", i)))
+    for (const task of tasks) void task.done().catch(() => {})
+    for (const task of tasks) if (task.id % 10 !== 0) task.cancel()
+    assert.equal(pusher.stats().tasks.queued, 100)
+    const done: unknown[] = []
+    await work(other, ({ data }) => void done.push(data))
+    await pusher.drain()
+    assert.equal(done.length, 100)
+  })
+
   it("FAB-TSK-1 refuses what cannot be", async () => {
     const [node] = await overTcp(1)
     await assert.rejects(node.push("a.*" as string, 1), coded("EINVAL"))

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict"
+import { RECEIVER_DEFAULTS, SENDER_DEFAULTS } from "../../../transports/multicast/engine.ts"
+import { SeededRandom } from "../../../transports/simulated/random.ts"
+import { LONG_RUN } from "../../support/random.ts"
+import { play } from "./scenario-run.ts"
+import { makeScenario, type Scenario } from "./scenarios.ts"
+import { playMany } from "./simulation-long.ts"
+
+/** One sender of 1,000 messages in datagrams of their own, and so many receivers who lose 5 % of them, all the same or each others. */
+function crowd(receivers: number, shared: boolean): Scenario {
+  return {
+    seed: receivers,
+    senders: [{ startsAt: 0, messages: 1_000, largest: 1_400, frames: 1, burst: 1, pause: 2, restartsAt: null }],
+    receivers: Array.from({ length: receivers }, () => ({
+      joinsAt: 0,
+      diesAt: null,
+      leavesAt: null,
+      nervous: 0,
+      cost: 0,
+    })),
+    conditions: { delay: [0.1, 0.3], loss: shared ? 0 : 0.05 },
+    groupLoss: shared ? 0.05 : 0,
+    replies: true,
+    sender: { ...SENDER_DEFAULTS, linger: 500 },
+    receiver: RECEIVER_DEFAULTS,
+    incidents: [],
+    gentle: true,
+    clean: false,
+    hostile: false,
+    uplink: 0,
+  }
+}
+
+/** How many of a run of `npm test`; the long one has its own driver (simulation-long.ts). */
+const SCENARIOS = 300
+
+describe("Multicast in a simulated network", () => {
+  const given = process.env.HEDDLE_SEED
+
+  /** Plays one; what fails says how to see it again. */
+  const attempt = (seed: number): void => {
+    const scenario = makeScenario(seed)
+    try {
+      play(scenario)
+    } catch (error) {
+      console.error(`This scenario failed; repeat it with HEDDLE_SEED=${seed}\n${JSON.stringify(scenario, null, 1)}`)
+      throw error
+    }
+  }
+
+  if (given !== undefined) it(`keeps its promises in scenario ${given}`, () => attempt(Number(given)))
+  else {
+    it(`delivers each message once and in order, or says exactly what is missing: ${SCENARIOS} scenarios`, () => {
+      const seeds = new SeededRandom(Math.floor(Math.random() * 2 ** 32))
+      for (let i = 0; i < SCENARIOS; i++) attempt(Math.floor(seeds.next() * 2 ** 32))
+    })
+  }
+
+  it("plays the same run for the same seed", () => {
+    for (const seed of [1, 2, 3, 4, 5]) assert.deepEqual(play(makeScenario(seed)), play(makeScenario(seed)))
+  })
+
+  for (const shared of [true, false]) {
+    it(`asks about once for a packet that ${shared ? "all" : "some"} have lost, however many receivers there are`, () => {
+      const perRepair: number[] = []
+      for (const receivers of [1, 4, 16, 64]) {
+        const { naks, repairs, missed } = play(crowd(receivers, shared))
+        assert.equal(missed, 0)
+        assert.ok(repairs > 20, `${repairs} repairs`)
+        perRepair.push(naks / repairs)
+      }
+      for (const ratio of perRepair) assert.ok(ratio < 3, `NAKs for each repair: ${perRepair}`)
+    })
+  }
+
+  if (LONG_RUN) {
+    it("keeps its promises in 100,000 scenarios", async function () {
+      this.timeout(0)
+      const result = await playMany(100_000)
+      console.log(JSON.stringify(result))
+      assert.equal(result.failed, 0)
+    })
+  }
+})

@@ -1,0 +1,149 @@
+import type { Connection, ConnectionSink, Message, PeerHello } from "../../core/contract.ts"
+import { fromSystem } from "../../core/errors.ts"
+import type { GroupSender } from "./engine.ts"
+import type { Inlet, Outlet } from "./ports.ts"
+import type { SessionConnection } from "./session-connection.ts"
+
+/** Connections with something to flush in this turn, and the one tick that serves them all. */
+let dirty: GroupConnection[] = []
+let scheduled = false
+
+function flushAll(): void {
+  scheduled = false
+  const connections = dirty
+  dirty = []
+  for (const connection of connections) connection.flush()
+}
+
+/**
+ * A connection to a group: what is sent goes to all members. Of a socket that dialled the group and receives, or does both,
+ * it also delivers what all senders say, each in order.
+ */
+export class GroupConnection implements Connection {
+  readonly peer: PeerHello
+  // Messages share datagrams with others of the same sender only.
+  readonly wire = null
+  private readonly outlet: Outlet
+  private readonly inlet: Inlet | null
+  private readonly sender: GroupSender | null
+  private readonly sessions = new Set<SessionConnection>()
+  private sink: ConnectionSink | null = null
+  private paused = false
+  private waiting = false
+  private over = false
+  private reason: Error | undefined
+
+  constructor(peer: PeerHello, outlet: Outlet, inlet: Inlet | null) {
+    this.peer = peer
+    this.outlet = outlet
+    this.inlet = inlet
+    this.sender = outlet.sender
+    if (this.sender !== null) {
+      this.sender.onDrain = () => this.sink?.drain()
+      this.sender.onClosed = () => this.close()
+    }
+    const failed = (error: Error): void => this.close(fromSystem(error, "datagrams of", peer.address))
+    outlet.onFailed = failed
+    if (inlet !== null) inlet.onFailed = failed
+  }
+
+  get bytesReceived(): number {
+    return this.inlet?.receiver.stats.bytes ?? 0
+  }
+
+  get bytesSent(): number {
+    const { bytes = 0, repairBytes = 0 } = this.sender?.stats ?? {}
+    return bytes + repairBytes
+  }
+
+  start(sink: ConnectionSink): void {
+    this.sink = sink
+    if (this.over) {
+      sink.closed(this.reason)
+      return
+    }
+    for (const session of this.sessions) this.follow(session)
+  }
+
+  send(message: Message): boolean {
+    if (this.over) return true
+    if (this.sender === null) {
+      this.sink?.lost?.("unroutable", 1)
+      return true
+    }
+    const room = this.sender.send(message)
+    if (!this.waiting) {
+      this.waiting = true
+      dirty.push(this)
+      if (!scheduled) {
+        scheduled = true
+        process.nextTick(flushAll)
+      }
+    }
+    return room
+  }
+
+  sendEncoded(): boolean {
+    throw new TypeError("A connection to a group has no wire: sendEncoded must not be called")
+  }
+
+  flush(): void {
+    this.waiting = false
+    if (this.over || this.sender === null) return
+    this.sender.flush()
+    this.outlet.port.flush?.()
+  }
+
+  // MCT-5 nobody is there to hear it.
+  control(): void {}
+
+  pause(): void {
+    this.paused = true
+    for (const session of this.sessions) session.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    for (const session of this.sessions) session.resume()
+  }
+
+  close(reason?: Error): void {
+    if (this.over) return
+    this.over = true
+    this.reason = reason
+    for (const session of this.sessions) session.close()
+    this.sessions.clear()
+    this.sender?.close()
+    this.inlet?.close()
+    this.outlet.close()
+    this.sink?.closed(reason)
+  }
+
+  end(): void {
+    if (this.sender === null) setImmediate(() => this.close())
+    else {
+      this.sender.end()
+      this.outlet.port.flush?.()
+    }
+  }
+
+  /** A sender in the group, for who has no connection for each. */
+  add(session: SessionConnection): void {
+    this.sessions.add(session)
+    if (this.paused) session.pause()
+    if (this.sink === null) session.hold()
+    else this.follow(session)
+  }
+
+  private follow(session: SessionConnection): void {
+    const sink = this.sink as ConnectionSink
+    session.start({
+      message: message => sink.message(message),
+      controlReceived: () => {},
+      drain: () => {},
+      lost: (reason, count, gap) => sink.lost?.(reason, count, gap),
+      // Others go on: what is left of the one is that it is silent.
+      closed: () => this.sessions.delete(session),
+    })
+  }
+}

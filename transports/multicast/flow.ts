@@ -1,0 +1,148 @@
+import type { SenderSettings, SenderStats } from "./engine.ts"
+import type { SentWindow } from "./sender-window.ts"
+import { OVERHEAD, type Report } from "./wire.ts"
+
+/** How long a sender keeps to its initial window when nobody answers: several round trips of a long way. */
+const SETUP = 100
+
+/** A receiver, as a sender knows it. */
+export interface Receiver {
+  /** Its address; reports of others with its id are refused. */
+  readonly source: string
+  position: number
+  /** Cost of all packets before `position`, as it was when that was told. */
+  cost: number
+  received: number
+  window: number
+  heard: number
+  /** Up to where it has used its share of the repairs; see sender-repairs.ts. */
+  used: number
+}
+
+/** Which receivers there are, and how far the sender may go for them (MC-30 to MC-34). */
+export class FlowControl {
+  /** Cost of all packets up to which may be sent. */
+  limit: number
+  /** When the limit may have to be reckoned anew although no receiver said anything. */
+  setupEnds = Number.POSITIVE_INFINITY
+  /** The first packet that some receiver has not got, as far as is known. */
+  private lacking = Number.POSITIVE_INFINITY
+  private readonly settings: SenderSettings
+  private readonly stats: SenderStats
+  private readonly window: SentWindow
+  private readonly receivers = new Map<number, Receiver>()
+  /** Nobody's window is smaller: one packet must always be possible. */
+  private readonly least: number
+  private settingUp: boolean
+  /** See `hasRoom`. */
+  private step = 0
+
+  constructor(settings: SenderSettings, stats: SenderStats, window: SentWindow) {
+    this.settings = settings
+    this.stats = stats
+    this.window = window
+    this.least = settings.datagram + OVERHEAD
+    this.settingUp = settings.flow !== "none"
+    this.limit = this.settingUp ? Math.max(settings.initialWindow, 2 * this.least) : Number.POSITIVE_INFINITY
+  }
+
+  get count(): number {
+    return this.receivers.size
+  }
+
+  /** The first packet goes out. */
+  began(now: number): void {
+    if (this.settingUp && this.setupEnds === Number.POSITIVE_INFINITY) this.setupEnds = now + SETUP
+  }
+
+  /** Whether a packet of so much cost has to wait when all before it cost `sent`. */
+  holds(sent: number, cost: number, now: number): boolean {
+    if (sent + cost > this.limit) return true
+    return this.lags(now)
+  }
+
+  /**
+   * Whether so much may go that it is worth to begin again: a quarter of the window that holds us, as receivers report it.
+   * Otherwise each report would let a packet or two go.
+   */
+  hasRoom(sent: number): boolean {
+    return this.limit - sent >= this.step
+  }
+
+  /** Whether new packets would soon push out what a receiver that is waited for still lacks (MC-32). */
+  lags(now: number): boolean {
+    const { lacking, window } = this
+    if (lacking > window.lead || lacking < window.trail) return false
+    return now - window.sentAtOf(lacking) > this.settings.recoveryInterval / 2
+  }
+
+  /** Null = refused; the reason is counted. */
+  report(report: Report, source: string, now: number): Receiver | null {
+    let receiver = this.receivers.get(report.receiver)
+    if (receiver !== undefined && receiver.source !== source) {
+      this.stats.foreign++
+      return null
+    }
+    if (report.leaves) {
+      this.receivers.delete(report.receiver)
+      this.reckon()
+      return null
+    }
+    if (receiver === undefined) {
+      if (this.receivers.size >= this.settings.maxReceivers) {
+        this.stats.tooMany++
+        return null
+      }
+      receiver = { source, position: 0, cost: 0, received: 1, window: 0, heard: now, used: Number.NEGATIVE_INFINITY }
+      this.receivers.set(report.receiver, receiver)
+    }
+    // Reports may overtake each other.
+    if (report.position > receiver.position) {
+      receiver.position = report.position
+      receiver.cost = this.window.costBefore(report.position)
+    }
+    receiver.received = Math.max(receiver.received, report.received)
+    receiver.window = Math.min(this.settings.window, Math.max(this.least, report.window))
+    receiver.heard = now
+    this.settingUp = false
+    this.reckon()
+    return receiver
+  }
+
+  /** Time has passed: forgets who fell silent. */
+  expire(now: number): void {
+    if (this.settingUp && now >= this.setupEnds) this.settingUp = false
+    const oldest = now - this.settings.receiverTimeout
+    for (const [id, receiver] of this.receivers) if (receiver.heard < oldest) this.receivers.delete(id)
+    this.reckon()
+  }
+
+  /** Whether every receiver has got everything before this packet. */
+  allReceived(sequence: number): boolean {
+    for (const { received } of this.receivers.values()) if (received < sequence) return false
+    return true
+  }
+
+  private reckon(): void {
+    if (!this.settingUp) this.setupEnds = Number.POSITIVE_INFINITY
+    this.stats.receivers = this.receivers.size
+    if (this.settingUp) return
+    const { flow } = this.settings
+    this.lacking = Number.POSITIVE_INFINITY
+    this.step = 0
+    if (flow === "none" || this.receivers.size === 0) {
+      this.limit = Number.POSITIVE_INFINITY
+      return
+    }
+    let smallest = Number.POSITIVE_INFINITY
+    let limit = flow === "slowest" ? Number.POSITIVE_INFINITY : 0
+    for (const { cost, window, received } of this.receivers.values()) {
+      const own = cost + window
+      if (window < smallest) smallest = window
+      if (flow === "slowest") this.lacking = Math.min(this.lacking, received)
+      limit = flow === "slowest" ? Math.min(limit, own) : Math.max(limit, own)
+    }
+    this.limit = limit
+    this.step = smallest / 4
+  }
+}

@@ -1,0 +1,292 @@
+import { Buffer } from "node:buffer"
+import type { GroupHost, SenderSettings, SenderStats } from "./engine.ts"
+import { FlowControl } from "./flow.ts"
+import { TokenBucket } from "./rate.ts"
+import { Repairs } from "./sender-repairs.ts"
+import { SentWindow } from "./sender-window.ts"
+import {
+  ASK,
+  EOS,
+  HEADER,
+  HEARTBEAT,
+  isPacket,
+  NAK,
+  OVERHEAD,
+  putStart,
+  putU16,
+  putU48,
+  RETX,
+  readReport,
+  type SessionKey,
+  STATUS,
+  u32,
+  u48,
+} from "./wire.ts"
+
+/** After the last data: soon, because only a heartbeat tells a receiver that the last packets were lost. */
+const FIRST_HEARTBEAT = 10
+const SLOWEST_HEARTBEAT = 1_000
+/** Heartbeats that tell the end before it is one: two of them may be lost. */
+const FAREWELLS = 3
+/** With a rate, packets leave in bursts of so many milliseconds at most: what the buffers of switches bear. */
+const BURST = 10
+const MAX_RECEIVERS_TOLD = 65_535
+
+/** Everything of a sender but the encoding: what goes out when, and what is heard from the receivers. */
+export class SenderOutput {
+  readonly stats: SenderStats
+  onClosed: () => void = () => {}
+  private readonly host: GroupHost
+  private readonly settings: SenderSettings
+  private readonly key: SessionKey
+  /** Number of the next message that begins behind everything that is sealed. */
+  private readonly nextMessage: () => number
+  private readonly window: SentWindow
+  private readonly flow: FlowControl
+  private readonly repairs: Repairs
+  private readonly bucket: TokenBucket | null
+  /** The first packet that was never sent, and the cost of all before it. */
+  private unsent = 1
+  private sentCost = 0
+  private portOpen = true
+  /** Something that is not sealed would go out if it might. */
+  private wished = 0
+  private heartbeatAt: number
+  private heartbeatInterval = FIRST_HEARTBEAT
+  /** What the host was asked for last. */
+  private wakeAt = Number.POSITIVE_INFINITY
+  private farewells = -1
+  private lingerEnds = Number.POSITIVE_INFINITY
+  private closed = false
+
+  constructor(host: GroupHost, settings: SenderSettings, key: SessionKey, nextMessage: () => number) {
+    const now = host.now()
+    this.host = host
+    this.settings = settings
+    this.key = key
+    this.nextMessage = nextMessage
+    this.stats = {
+      messages: 0,
+      packets: 0,
+      bytes: 0,
+      repairs: 0,
+      repairBytes: 0,
+      heartbeats: 0,
+      statuses: 0,
+      naks: 0,
+      expired: 0,
+      repeated: 0,
+      overBudget: 0,
+      storm: 0,
+      malformed: 0,
+      foreign: 0,
+      tooMany: 0,
+      refused: 0,
+      receivers: 0,
+    }
+    this.window = new SentWindow(settings.window, settings.recoveryInterval)
+    this.flow = new FlowControl(settings, this.stats, this.window)
+    this.repairs = new Repairs(settings, this.stats, this.window, now)
+    const { rate, datagram } = settings
+    this.bucket = rate > 0 ? new TokenBucket(rate, Math.max((rate * BURST) / 1_000, datagram), now) : null
+    // The first heartbeat tells receivers of the session before there is data, so that they can say how much they take.
+    this.heartbeatAt = now
+    this.arm()
+  }
+
+  /** Whether a packet that is sealed now would be the next to go. */
+  get clear(): boolean {
+    return this.portOpen && this.unsent > this.window.lead
+  }
+
+  /** The last packet that was sealed. */
+  get lead(): number {
+    return this.window.lead
+  }
+
+  /** Memory of packets before this one is nobody's any more: not while the port may still have some of it to send. */
+  get free(): number {
+    return this.portOpen ? this.window.trail : 0
+  }
+
+  /** Whether flow control and rate let a packet of this cost go, when it is its turn. */
+  allowed(cost: number): boolean {
+    const now = this.host.now()
+    return !this.flow.holds(this.sentCost, cost, now) && (this.bucket === null || this.bucket.ready(now))
+  }
+
+  /** Whether flow control lets enough go to begin again after it held something back. */
+  get roomy(): boolean {
+    return this.flow.hasRoom(this.sentCost)
+  }
+
+  /** A packet of so much cost is open and wants to go as soon as it may. 0 = none. */
+  wish(cost: number): void {
+    this.wished = cost
+  }
+
+  /** Takes a packet whose number and trail are not yet filled in. */
+  seal(bytes: Buffer, messages: number): void {
+    const sequence = this.window.push(bytes)
+    putU48(bytes, 16, sequence)
+    this.window.trim(this.host.now(), this.unsent)
+    this.stats.messages = messages
+  }
+
+  /** Sends what may be sent: repairs first. */
+  transmit(): void {
+    if (!this.portOpen || (this.unsent > this.window.lead && !this.repairs.pending)) return
+    const now = this.host.now()
+    while (this.portOpen) {
+      if (this.repairs.pending && (this.bucket === null || this.bucket.ready(now))) {
+        const sequence = this.repairs.next(now, this.repairsHaveAll(now))
+        if (sequence !== 0) {
+          this.repair(this.window.packet(sequence))
+          continue
+        }
+      }
+      if (this.unsent > this.window.lead) return
+      const bytes = this.window.packet(this.unsent)
+      const cost = bytes.length + OVERHEAD
+      if (this.flow.holds(this.sentCost, cost, now)) return
+      if (this.bucket !== null && !this.bucket.ready(now)) return
+      this.window.sent(this.unsent++, now)
+      this.sentCost += cost
+      if (this.unsent === 2) this.flow.began(now)
+      this.repairs.earned(bytes.length)
+      this.stats.packets++
+      this.stats.bytes += bytes.length
+      this.heartbeatInterval = FIRST_HEARTBEAT
+      this.heartbeatAt = now + FIRST_HEARTBEAT
+      this.put(bytes)
+    }
+  }
+
+  /** True = what may be sent has perhaps changed. */
+  received(bytes: Buffer, source: string): boolean {
+    if (this.closed) return false
+    if (!isPacket(bytes)) {
+      this.stats.malformed++
+      return false
+    }
+    const type = bytes[3]
+    if (type !== STATUS && type !== NAK) return false
+    if (u32(bytes, 8) !== this.key.high || u32(bytes, 12) !== this.key.low) return false
+    const report = readReport(bytes)
+    if (report === null || report.received > this.unsent) {
+      this.stats.malformed++
+      return false
+    }
+    const now = this.host.now()
+    const receiver = this.flow.report(report, source, now)
+    if (type === NAK) {
+      this.stats.naks++
+      if (receiver !== null) this.repairs.request(bytes, receiver, this.flow.count > 1, this.unsent - 1, now)
+    } else this.stats.statuses++
+    this.closeIfDone(now)
+    return true
+  }
+
+  tick(): void {
+    if (this.closed) return
+    this.wakeAt = Number.POSITIVE_INFINITY
+    const now = this.host.now()
+    this.flow.expire(now)
+    if (now >= this.heartbeatAt && this.portOpen) this.heartbeat(now)
+    this.window.trim(now, this.unsent)
+    this.closeIfDone(now)
+  }
+
+  /** The host has room again. */
+  open(): void {
+    if (this.closed) return
+    this.portOpen = true
+    this.tick()
+  }
+
+  /** Nothing follows what was sealed; all of it was sent. */
+  finish(): void {
+    if (this.closed || this.farewells >= 0) return
+    this.farewells = 0
+    const now = this.host.now()
+    this.lingerEnds = now + this.settings.linger
+    this.heartbeatInterval = FIRST_HEARTBEAT
+    this.heartbeatAt = now
+    if (this.portOpen) this.heartbeat(now)
+  }
+
+  close(): void {
+    this.closed = true
+    this.portOpen = false
+    this.host.wake(Number.POSITIVE_INFINITY)
+  }
+
+  /** Asks the host for the next tick, if it was not asked for an earlier one. */
+  arm(): void {
+    if (!this.portOpen) return
+    let at = Math.min(this.heartbeatAt, this.lingerEnds)
+    const waiting = this.waiting
+    if (waiting > 0 || this.repairs.pending) {
+      const now = this.host.now()
+      const rateAt = this.bucket === null ? now : this.bucket.readyAt(now)
+      if (this.repairs.pending)
+        at = Math.min(at, this.repairsHaveAll(now) ? rateAt : Math.max(rateAt, this.repairs.readyAt(now)))
+      const held = this.flow.holds(this.sentCost, waiting, now)
+      if (waiting > 0) at = Math.min(at, held ? this.flow.setupEnds : rateAt)
+    }
+    if (at >= this.wakeAt) return
+    this.wakeAt = at
+    this.host.wake(at)
+  }
+
+  /** Cost of the packet that is to go out next; 0 = none is. */
+  private get waiting(): number {
+    return this.unsent > this.window.lead ? this.wished : this.window.packet(this.unsent).length + OVERHEAD
+  }
+
+  /** Their share is there for the sake of new data; when that has to wait, the rate alone is the limit (MC-32). */
+  private repairsHaveAll(now: number): boolean {
+    return this.bucket !== null && this.flow.lags(now)
+  }
+
+  private put(bytes: Buffer): void {
+    putU48(bytes, 24, this.window.trail)
+    putU16(bytes, 22, Math.min(this.flow.count, MAX_RECEIVERS_TOLD))
+    this.bucket?.take(bytes.length)
+    if (!this.host.send(bytes)) this.portOpen = false
+  }
+
+  private repair(bytes: Buffer): void {
+    bytes[4] |= RETX
+    this.stats.repairs++
+    this.stats.repairBytes += bytes.length
+    this.put(bytes)
+  }
+
+  private heartbeat(now: number): void {
+    const bytes = Buffer.alloc(HEADER)
+    const next = this.waiting
+    let flags = 0
+    if (this.farewells >= 0) {
+      flags |= EOS
+      this.farewells++
+    }
+    if (next > 0 && this.flow.holds(this.sentCost, next, now)) flags |= ASK
+    putStart(bytes, 0, HEARTBEAT, flags, this.settings.kind, this.key)
+    putU48(bytes, 16, this.unsent - 1)
+    const allSent = this.unsent > this.window.lead
+    putU48(bytes, 32, allSent ? this.nextMessage() : u48(this.window.packet(this.unsent), 32))
+    this.stats.heartbeats++
+    this.heartbeatAt = now + this.heartbeatInterval
+    this.heartbeatInterval = Math.min(SLOWEST_HEARTBEAT, this.heartbeatInterval * 2)
+    this.put(bytes)
+  }
+
+  private closeIfDone(now: number): void {
+    if (this.farewells < 0 || this.closed) return
+    const told = this.farewells >= FAREWELLS && this.flow.allReceived(this.window.lead + 1)
+    if (!told && now < this.lingerEnds) return
+    this.close()
+    this.onClosed()
+  }
+}

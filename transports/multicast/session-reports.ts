@@ -1,0 +1,206 @@
+import type { ReceiverStats } from "./engine.ts"
+import { nakBackoff, nakRetry } from "./nak.ts"
+import type { SessionContext } from "./session.ts"
+import type { SessionWindow } from "./session-window.ts"
+import {
+  LINGER,
+  MAX_ASKED,
+  MAX_RANGES,
+  RANGE,
+  REPORT,
+  readReport,
+  type SessionKey,
+  u16,
+  u48,
+  writeReport,
+} from "./wire.ts"
+
+/** Between two STATUS when nothing new is to be told. */
+const SLOWEST_STATUS = 1_000
+/** In a larger group each receiver reports less often. */
+const LARGE_GROUP = 64
+/** A NAK goes out at most so often: losses that are noticed together are asked for together. */
+const SHORTEST = 1
+/** So often others may ask in our place; then we ask ourselves, whatever is heard: it might be a lie. */
+const MOST_SUPPRESSED = 6
+
+/** What a receiver tells the sender of a session: how far it is (STATUS), and what is missing (NAK). */
+export class SessionReports {
+  /** How many receivers the sender knows. */
+  receivers = 0
+  private readonly context: SessionContext
+  private readonly stats: ReceiverStats
+  private readonly of: { readonly key: SessionKey; readonly source: string }
+  private readonly window: SessionWindow
+  /** When a packet is due to be asked for. */
+  private gapsAt = Number.POSITIVE_INFINITY
+  private statusAt: number
+  private interval: number
+  private reported = -1
+  /** Cost of what was consumed since the last report. */
+  private unreported: number
+  /** The window that was told last. */
+  private promised = 0
+  /** What a repair takes, from the NAK on: 0 = not known. */
+  private repairTime = 0
+
+  constructor(context: SessionContext, of: { key: SessionKey; source: string }, window: SessionWindow) {
+    this.context = context
+    this.stats = context.stats
+    this.of = of
+    this.window = window
+    this.interval = context.settings.statusInterval
+    this.statusAt = context.host.now()
+    // The first report goes out at once.
+    this.unreported = Number.POSITIVE_INFINITY
+  }
+
+  get dueAt(): number {
+    return Math.min(this.statusAt, this.gapsAt)
+  }
+
+  /** Packets of this cost were consumed. */
+  consumed(cost: number): void {
+    this.unreported += cost
+  }
+
+  /** Reports when enough was consumed (MC-31). */
+  flush(now: number): void {
+    if (this.unreported >= this.promised / 4 && this.unreported > 0) this.status(now)
+  }
+
+  /** Packets up to this one exist, and did not come (MC-41). */
+  missing(sequence: number, now: number): void {
+    const { settings, host } = this.context
+    const due = now + settings.reorderDelay + nakBackoff(host.random, this.receivers, settings.nakBackoff)
+    this.window.extend(sequence, now, due)
+    if (due >= this.gapsAt) return
+    this.gapsAt = due
+    this.context.wake(due)
+  }
+
+  /** A missing packet has come. */
+  filled(sequence: number, now: number): void {
+    if (this.window.triesOf(sequence) !== 1) return
+    const sample = now - this.window.askedAt(sequence)
+    this.repairTime = this.repairTime === 0 ? sample : this.repairTime * 0.875 + sample * 0.125
+  }
+
+  /** True = something was given up. */
+  tick(now: number): boolean {
+    const lost = now >= this.gapsAt && this.ask(now)
+    if (now >= this.statusAt) this.status(now)
+    return lost
+  }
+
+  status(now: number): void {
+    const { settings, host } = this.context
+    const { next } = this.window
+    this.interval = this.reported === next ? Math.min(SLOWEST_STATUS, this.interval * 2) : settings.statusInterval
+    const interval = Math.min(SLOWEST_STATUS, this.interval * Math.max(1, this.receivers / LARGE_GROUP))
+    this.statusAt = now + interval * (0.75 + host.random() / 2)
+    this.stats.statuses++
+    this.tell([], false)
+  }
+
+  /** The sender need not wait for us any more. */
+  leave(): void {
+    this.tell([], true)
+  }
+
+  /** Another receiver's NAK: what it asks for we need not ask for (MC-43). */
+  overheard(nak: Buffer, now: number): void {
+    const report = readReport(nak)
+    if (report === null) {
+      this.stats.malformed++
+      return
+    }
+    const { window, context } = this
+    if (report.receiver === context.receiver || window.missing === 0) return
+    const draw = this.draw()
+    let looked = 0
+    for (let at = REPORT; at < nak.length; at += RANGE) {
+      const first = u48(nak, at)
+      const end = Math.min(first + u16(nak, at + 6), window.high + 1)
+      for (let sequence = Math.max(first, window.next); sequence < end; sequence++) {
+        if (++looked > MAX_ASKED) return
+        if (window.packet(sequence) !== null || window.dueAt(sequence) > now + context.settings.nakBackoff) continue
+        const tries = window.triesOf(sequence) + 1
+        if (tries > MOST_SUPPRESSED) continue
+        this.stats.suppressed++
+        window.asked(sequence, now, now + this.retry(tries) + draw)
+      }
+    }
+  }
+
+  /** Asks for what is due, gives up what has waited too long. True = something was given up. */
+  private ask(now: number): boolean {
+    const { window } = this
+    const { recoveryInterval } = this.context.settings
+    const draw = this.draw()
+    const ranges: number[] = []
+    let gave = false
+    let asked = 0
+    let end = -1
+    let next = Number.POSITIVE_INFINITY
+    // What finds no room is not asked for; the first makes room by its coming.
+    const most = Math.min(MAX_ASKED, Math.max(1, window.room))
+    let left = window.missing
+    for (let sequence = window.next; left > 0; sequence++) {
+      if (window.packet(sequence) !== null) continue
+      left--
+      const ends = window.missingSince(sequence) + recoveryInterval
+      if (now >= ends) {
+        window.lose(sequence)
+        gave = true
+        continue
+      }
+      let due = window.dueAt(sequence)
+      if (due <= now && asked < most && (sequence === end || ranges.length < 2 * MAX_RANGES)) {
+        due = now + this.retry(window.triesOf(sequence) + 1) + draw
+        window.asked(sequence, now, due)
+        asked++
+        if (sequence === end) ranges[ranges.length - 1]++
+        else ranges.push(sequence, 1)
+        end = sequence + 1
+      }
+      next = Math.min(next, due, ends)
+    }
+    this.gapsAt = Math.max(next, now + SHORTEST)
+    if (asked > 0) {
+      this.stats.naks++
+      this.tell(ranges, false)
+    }
+    return gave
+  }
+
+  private draw(): number {
+    const { host, settings } = this.context
+    return nakBackoff(host.random, this.receivers, settings.nakBackoff)
+  }
+
+  /** Wait after a NAK: at first what repairs take here, with room to spare; while nobody knows, rather long. */
+  private retry(tries: number): number {
+    const { nakBackoff, recoveryInterval } = this.context.settings
+    const first = this.repairTime === 0 ? 2 * nakBackoff : LINGER + 4 * this.repairTime
+    return nakRetry(tries, first, recoveryInterval)
+  }
+
+  private tell(ranges: readonly number[], leaves: boolean): void {
+    const { host, receiver, settings } = this.context
+    const { window, of } = this
+    this.unreported = 0
+    this.reported = window.next
+    this.promised = Math.min(settings.receiveWindow, window.advertised)
+    const report = {
+      receiver,
+      position: window.next,
+      received: window.received,
+      window: this.promised,
+      leaves,
+    }
+    const bytes = writeReport(of.key, report, ranges)
+    if (ranges.length > 0 || host.reply === undefined) host.send(bytes)
+    host.reply?.(bytes, of.source)
+  }
+}
