@@ -29,7 +29,7 @@ declare const getComputedStyle: (element: unknown) => {
 }
 
 /** Milliseconds between two looks: quicker than people need it. */
-const INTERVAL = 150
+const INTERVAL = 250
 
 describe("heddle top --web: the page", () => {
   closesAfterEach()
@@ -102,20 +102,22 @@ describe("heddle top --web: the page", () => {
     const watch = await small()
     const page = await open(watch.url)
     await page.locator("#graph [role=option]").nth(2).waitFor()
-    const labels = await shown(page)
-    assert.equal(labels.length, 3)
-    assert.ok(
-      labels.some(label => label.startsWith("<img src=x onerror=alert(1)>: up")),
-      labels.join("\n"),
-    )
-    assert.ok(
-      labels.some(label => /^alpha: up; [\d,.]+ messages out, 0 in per second$/.test(label)),
-      labels.join("\n"),
-    )
-    assert.equal(await page.locator("#graph .link").count(), 3)
-    // As thick as there is traffic: one direction of one link.
-    assert.equal(await page.locator("#graph .busy").count(), 1)
-    assert.ok(Number(await page.locator("#graph .busy").getAttribute("stroke-width")) > 1)
+    // On a busy machine a node may be silent for a sheet: what is shown then is right, and not what is looked for here.
+    await page.waitForFunction(wanted => {
+      const labels = [...document.querySelectorAll("#graph [role=option]")].map(
+        one => one.getAttribute("aria-label") ?? "",
+      )
+      const busy = document.querySelectorAll("#graph .busy")
+      return (
+        labels.length === 3 &&
+        labels.some(label => label.startsWith(wanted)) &&
+        labels.some(label => /^alpha: up; [\d,.]+ messages out, 0 in per second$/.test(label)) &&
+        document.querySelectorAll("#graph .link").length === 3 &&
+        // As thick as there is traffic: one direction of one link.
+        busy.length === 1 &&
+        Number(document.querySelector("#graph .busy")?.getAttribute("stroke-width")) > 1
+      )
+    }, "<img src=x onerror=alert(1)>: up")
     assert.equal(await page.locator("#state").textContent(), "Live")
     assert.equal(await page.locator("#fabric").textContent(), "shop")
     const row = page.locator("#subjects tr[data-key='orders.eu']")

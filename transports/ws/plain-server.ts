@@ -105,6 +105,7 @@ export class PlainServer<Data> implements WebServer, PlainTopics {
 
   stop(): Promise<void> {
     this.admission.stopped = true
+    if (this.open.size === 0) clearInterval(this.watch)
     this.stopping ??= new Promise(resolve => {
       this.server.close()
       this.server.closeIdleConnections()

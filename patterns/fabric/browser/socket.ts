@@ -51,6 +51,8 @@ export class EdgeSocket {
     webSocket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) =>
       this.ended(code, reason)
     this.timer = setInterval(() => this.look(), heartbeat)
+    // In Node a timer would keep the process alive, which is the connection's affair.
+    ;(this.timer as { unref?(): void }).unref?.()
   }
 
   /** Begins a record; its fields follow, then `end`. */
