@@ -19,6 +19,11 @@ import {
 const SLOWEST_STATUS = 1_000
 /** In a larger group each receiver reports less often. */
 const LARGE_GROUP = 64
+/**
+ * In a group of so many NAKs go to the sender alone: everybody would be woken by each to be spared one of few. What the sender
+ * sends again spares them as well, a little later.
+ */
+const SMALL_GROUP = 32
 /** A NAK goes out at most so often: losses that are noticed together are asked for together. */
 const SHORTEST = 1
 /** So often others may ask in our place; then we ask ourselves, whatever is heard: it might be a lie. */
@@ -200,7 +205,8 @@ export class SessionReports {
       leaves,
     }
     const bytes = writeReport(of.key, report, ranges)
-    if (ranges.length > 0 || host.reply === undefined) host.send(bytes)
+    const others = ranges.length > 0 && this.receivers > SMALL_GROUP
+    if (others || host.reply === undefined) host.send(bytes)
     host.reply?.(bytes, of.source)
   }
 }

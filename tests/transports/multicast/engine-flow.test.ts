@@ -167,7 +167,7 @@ describe("Multicast engine: flow", () => {
     const sender = group.sender({ rate: 50_000, recoveryInterval: 3_000 })
     const receivers = [1, 2, 3, 4, 5].map(() => group.receiver({ recoveryInterval: 3_000 }))
     group.run(5)
-    group.copies = (from, _, bytes) => (from === "s0" && isData(bytes) && group.random.chance(0.45) ? 0 : 1)
+    group.copies = (from, _, bytes) => (from === "s0" && isData(bytes) && group.random.chance(0.4) ? 0 : 1)
     let sent = 0
     const pump = (): void => {
       while (sent < 300) if (!sender.engine.send(text(`${sent++}`.padEnd(1_000)))) break

@@ -9,6 +9,7 @@ import {
   type SenderSettings,
   type SessionEnd,
 } from "../../../transports/multicast/engine.ts"
+import { NAK } from "../../../transports/multicast/wire.ts"
 import { Random } from "../../support/random.ts"
 
 interface Event {
@@ -70,13 +71,13 @@ export class TestReceiver {
     const host = group.host(
       () => this.engine.tick(),
       bytes => {
-        this.naks.push(bytes)
         group.multicast(this.name, bytes)
         return true
       },
     )
     host.reply = (bytes, source) => {
       this.reports.push(bytes)
+      if (bytes[3] === NAK) this.naks.push(bytes)
       group.unicast(this.name, source, bytes)
     }
     this.engine = new GroupReceiver(host, settings, {
