@@ -34,7 +34,7 @@ export class MulticastLossScenario implements Scenario {
   readonly metrics = [RATE, MISSING, NAKS, REPORTS, REPAIR, TRIP]
   readonly growths = [{ of: "messages", metric: KEPT }]
   readonly explanation = [
-    "NAKs are what receivers send to have lost datagrams repaired, to the group and to the sender, in bytes of IP packets beside what the sender sends. Reports are what they say of their progress.",
+    "NAKs are what receivers send to have lost datagrams repaired, in bytes of IP packets beside what the sender sends. Reports are what they say of their progress.",
     "A repair is the time from the send of a lost message until it is delivered, at one message a millisecond: until the next one shows that it is missing, the wait for one that was overtaken (2 ms), the random wait before a NAK (up to 10 ms), and the way there and back. What the machine is busy with counts, too: all hosts share its processors.",
   ]
 
@@ -58,6 +58,8 @@ export class MulticastLossScenario implements Scenario {
       group = opened
       const wanted = await calibrate(settings.seconds, LEAST, MOST, async n => (await opened.burst(n)).seconds)
       const count = Math.max(LEAST, wanted)
+      // What repairs is compiled after so many repairs, not after so many messages.
+      await opened.burst(count)
       return { round: () => round(opened, hosts, count, settings.quick ? PACED_QUICK : PACED), close }
     } catch (error) {
       await close()

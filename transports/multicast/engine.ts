@@ -24,7 +24,7 @@ export interface GroupHost {
   send(bytes: Buffer): boolean
   /**
    * Of receivers: to the sender of a session alone. `source` is that of the session's packets. STATUS goes only this way,
-   * NAK both ways. Absent = both go to the group.
+   * NAK of large groups both ways. Absent = both go to the group.
    */
   reply?(bytes: Buffer, source: string): void
   /** Call `tick()` at this time of `now()`. The latest call replaces earlier ones; Infinity = none. */

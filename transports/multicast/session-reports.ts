@@ -17,6 +17,9 @@ import {
 
 /** Between two STATUS when nothing new is to be told. */
 const SLOWEST_STATUS = 1_000
+/** The first report may be lost, and the sender would not wait for us: so many milliseconds after it come two more, the second twice as late: a sender may have sent a window by then. */
+const AGAIN = 1
+const FIRST_REPORTS = 3
 /** In a larger group each receiver reports less often. */
 const LARGE_GROUP = 64
 /**
@@ -42,6 +45,7 @@ export class SessionReports {
   private statusAt: number
   private interval: number
   private reported = -1
+  private reports = 0
   /** Cost of what was consumed since the last report. */
   private unreported: number
   /** The window that was told last. */
@@ -103,7 +107,8 @@ export class SessionReports {
     const { next } = this.window
     this.interval = this.reported === next ? Math.min(SLOWEST_STATUS, this.interval * 2) : settings.statusInterval
     const interval = Math.min(SLOWEST_STATUS, this.interval * Math.max(1, this.receivers / LARGE_GROUP))
-    this.statusAt = now + interval * (0.75 + host.random() / 2)
+    const wait = ++this.reports < FIRST_REPORTS ? Math.min(AGAIN * this.reports, interval) : interval
+    this.statusAt = now + wait * (0.75 + host.random() / 2)
     this.stats.statuses++
     this.tell([], false)
   }
