@@ -19,6 +19,9 @@ const LANES: readonly (readonly [name: string, ...files: string[]])[] = [
   ],
 ]
 
+/** Milliseconds that a process may take to end when its tests are through. */
+const LINGERS = 20_000
+
 /** The last line of tests/support/reporter.ts. */
 const SUMMARY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m
 
@@ -39,7 +42,20 @@ function mocha(args: readonly string[], say: (text: string) => void): Promise<Ou
   child.stderr.setEncoding("utf8").on("data", heard)
   return new Promise((resolve, reject) => {
     child.once("error", reject)
-    child.once("close", code => resolve({ text, code: code ?? 1 }))
+    let killed = false
+    child.once("close", code => resolve({ text, code: code ?? (killed ? 0 : 1) }))
+    // Something of a test goes on: that is a fault, and said, but must not hold up all others for ever.
+    const watch = setInterval(() => {
+      if (!SUMMARY.test(text)) return
+      clearInterval(watch)
+      setTimeout(() => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        process.stderr.write("\n  a process of tests did not end by itself, and was killed\n")
+        killed = true
+        child.kill("SIGKILL")
+      }, LINGERS).unref()
+    }, 1_000)
+    watch.unref()
   })
 }
 
@@ -76,7 +92,7 @@ async function everything(): Promise<number> {
     for (let i = 0; i < 3; i++) sum[i] += Number(counts[i + 1] ?? 0)
   }
   process.stdout.write(`\n${sum[0]} passed, ${sum[1]} failed${sum[2] > 0 ? `, ${sum[2]} skipped` : ""}\n`)
-  return outcomes.some(({ code }) => code !== 0) ? 1 : 0
+  return sum[1] > 0 || outcomes.some(({ code }) => code !== 0) ? 1 : 0
 }
 
 const args = process.argv.slice(2)

@@ -20,7 +20,7 @@ describe("bench: edge", () => {
       this.skip()
     }
     const json = join(temporaryFolder(), "out.json")
-    const short = ["--connections", "20", "--rounds", "1", "--seconds", "0.05", "--peers", "heddle,ws"]
+    const short = ["--connections", "100", "--rounds", "1", "--seconds", "0.05", "--peers", "heddle,ws"]
     await run(process.execPath, [program, "edge", ...short, "--json", json])
     const { header, rows } = JSON.parse(readFileSync(json, "utf8")) as Report
     assert.deepEqual(header.failures, [])

@@ -224,11 +224,9 @@ describe("Multicast between machines", () => {
       watching.tell("tell")
       const [, text] = await watching.says(/counts (.*)\n/)
       const { counts, bytes } = JSON.parse(text) as Record<"counts" | "bytes", Record<number, number | undefined>>
-      const [naks = 0, data = 0] = [counts[NAK], counts[DATA]]
-      const part = (bytes[NAK] ?? 0) / (bytes[DATA] ?? 1)
-      console.log(`        ${naks} NAKs for ${data} data packets: ${(100 * part).toFixed(2)} % of the bytes`)
-      // Each receiver lost so many of them; without suppression and ranges there would be a NAK for each, and for its repair.
-      assert.ok(naks > 0 && naks <= data * share * others.length * (1 + share) * 1.5)
+      // Who only listens in the group hears data and repairs. In a group as small as this NAKs are for the sender alone (MC-43).
+      assert.equal(counts[NAK] ?? 0, 0)
+      assert.ok((counts[DATA] ?? 0) > 0 && (bytes[DATA] ?? 0) > 0)
     })
   }
 })
