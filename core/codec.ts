@@ -60,6 +60,7 @@ export const bytesCodec: Codec = {
   decode: bytes => bytes,
 }
 
+/** What objects without a class are made of. */
 const PLAIN = Object.prototype
 
 export const stringCodec: Codec = {

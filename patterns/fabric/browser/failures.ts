@@ -1,13 +1,8 @@
 import { type ErrorCode, HeddleError } from "../../../core/errors.ts"
-import { RemoteError } from "../requests/remote-error.ts"
+import { encodeThrown, RemoteError } from "../requests/remote-error.ts"
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
-
-/** Longest text of an error that is sent: it is for people. */
-const MAX_TEXT = 4_096
-/** Largest error with its details, in bytes: who asked for little must not get more than it takes. */
-const MAX_FAILURE = 64 * 1024
 
 /** An error that the node names by code and text. */
 export function failureOf(code: string, text: string): HeddleError {
@@ -35,21 +30,7 @@ export function decodeFailure(what: string, payload: Uint8Array): HeddleError {
 
 /** What a handler threw, as JSON. Never throws, whatever it was. */
 export function encodeFailure(error: unknown): Uint8Array {
-  const failure = { name: "Error", code: "", message: "an error that cannot be described" }
-  try {
-    const { name, code, message, details } = (error ?? {}) as Record<string, unknown>
-    if (typeof name === "string") failure.name = name.slice(0, MAX_TEXT)
-    if (typeof code === "string") failure.code = code.slice(0, MAX_TEXT)
-    const text = error instanceof Error && typeof message === "string" ? message : String(error)
-    failure.message = text.slice(0, MAX_TEXT)
-    if (details !== undefined) {
-      const whole = encoder.encode(JSON.stringify({ ...failure, details }))
-      if (whole.length <= MAX_FAILURE) return whole
-    }
-  } catch {
-    // Something of it throws when it is looked at, or JSON cannot carry the details.
-  }
-  return encoder.encode(JSON.stringify(failure))
+  return encodeThrown(error, text => encoder.encode(text))
 }
 
 export function cancelled(what: string, cause: unknown): HeddleError {

@@ -1,30 +1,11 @@
 import { HeddleError } from "../../../core/errors.ts"
-import { type Failure, RemoteError } from "./remote-error.ts"
+import { encodeThrown, type Failure, MAX_TEXT, RemoteError } from "./remote-error.ts"
 
 export { type Failure, RemoteError, ServiceError } from "./remote-error.ts"
 
-/** Longest text of an error that is sent: it is for people. */
-const MAX_TEXT = 4_096
-/** Largest error with its details, in bytes: who asked for little must not get more than it takes. */
-const MAX_FAILURE = 64 * 1024
-
 /** Never throws, whatever was thrown. */
 export function encodeFailure(error: unknown): Buffer {
-  const failure = { name: "Error", code: "", message: "an error that cannot be described" }
-  try {
-    const { name, code, message, details } = (error ?? {}) as Record<string, unknown>
-    if (typeof name === "string") failure.name = name.slice(0, MAX_TEXT)
-    if (typeof code === "string") failure.code = code.slice(0, MAX_TEXT)
-    const text = error instanceof Error && typeof message === "string" ? message : String(error)
-    failure.message = text.slice(0, MAX_TEXT)
-    if (details !== undefined) {
-      const whole = Buffer.from(JSON.stringify({ ...failure, details }))
-      if (whole.length <= MAX_FAILURE) return whole
-    }
-  } catch {
-    // Something of it throws when it is looked at, or JSON cannot carry the details.
-  }
-  return Buffer.from(JSON.stringify(failure))
+  return encodeThrown(error, text => Buffer.from(text))
 }
 
 /** The worker or server ended before it began: another may have it, and nothing was tried in vain. */
