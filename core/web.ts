@@ -33,7 +33,10 @@ export interface WebOptions {
   readonly ipv6?: boolean
   /** Upgrades at other paths than the endpoint's: refused with 404, or handed to `upgrade` as well. Default false. */
   readonly anyPath?: boolean
-  /** Largest message of a client; a larger one closes the connection with 1009. Default 1 MiB. */
+  /**
+   * Largest message of a client; a larger one closes the connection with 1009. uWebSockets.js cuts off without a word who
+   * sends more than twice as much, and 64 KiB. Default 1 MiB.
+   */
   readonly maxMessageSize?: number
   /**
    * Bytes that may wait for one client that reads too slowly: `send` drops beyond it, and the client leaves its topics
@@ -159,7 +162,7 @@ export interface WebHandlers<Data = unknown> {
    */
   slow?(client: WebClient<Data>): void
   pong?(client: WebClient<Data>, bytes: Buffer): void
-  /** Exactly once for each `open`. 1006 = without a close frame. */
+  /** Exactly once for each `open`. 1006 = without a close frame; 1009 = the client's message was larger than it may be. */
   closed?(client: WebClient<Data>, code: number, reason: string): void
   /** Plain HTTP, with the body. Without it every request gets 404 (426 at the endpoint's path). */
   request?(request: WebRequest, response: WebResponse): void

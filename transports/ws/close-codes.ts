@@ -8,11 +8,16 @@ export const UNSUPPORTED = 1003
 /** There was a close frame, without a code. */
 const NO_STATUS = 1005
 /** There was none. */
-const ABNORMAL = 1006
+export const ABNORMAL = 1006
 const INVALID_DATA = 1007
 export const POLICY = 1008
 export const TOO_BIG = 1009
 export const TRY_LATER = 1013
+
+/** Why a client is closed with 1009. */
+export function tooBig(maxMessageSize: number): string {
+  return `A message is larger than ${maxMessageSize} bytes`
+}
 
 /** A page may not say 1002 and its like: it says 4002 (see global-link.ts). */
 export const PAGE_OFFSET = 3000

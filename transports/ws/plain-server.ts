@@ -7,6 +7,7 @@ import { fromSystem } from "../../core/errors.ts"
 import type { Refusal, TlsOptions, Upgrade, WebHandlers, WebRequest, WebServer } from "../../core/web.ts"
 import { formatWebAddress, plainAddress } from "./address.ts"
 import { Admission, protocolsOf } from "./admission.ts"
+import { TOO_BIG, tooBig } from "./close-codes.ts"
 import { frameOf } from "./frames.ts"
 import { PlainClient, type PlainTopics } from "./plain-client.ts"
 import { PlainWebResponse } from "./plain-response.ts"
@@ -211,7 +212,11 @@ export class PlainServer<Data> implements WebServer, PlainTopics {
       if (client.open) handlers.pong?.(client, bytes)
     })
     // What the peer did wrong: the library closes the connection with the code that says so.
-    socket.on("error", () => {})
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      // The library has sent the close frame.
+      if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
+        client.ended(TOO_BIG, tooBig(this.settings.maxMessageSize))
+    })
     socket.on("close", (code, reason) => client.ended(code, reason.toString()))
     handlers.open?.(client)
   }

@@ -6,6 +6,7 @@ import { fromSystem, HeddleError } from "../../core/errors.ts"
 import type { TlsOptions, Upgrade, WebHandlers, WebRequest, WebServer } from "../../core/web.ts"
 import { formatWebAddress, plainAddress } from "./address.ts"
 import { Admission, protocolsOf } from "./admission.ts"
+import { ABNORMAL, TOO_BIG, tooBig } from "./close-codes.ts"
 import type { ListenToken, Uws, UwsApp, UwsRequest, UwsResponse, UwsSocket } from "./uws.ts"
 import { UwsClient, type UwsTopics } from "./uws-client.ts"
 import { UwsWebResponse, writeRefusal } from "./uws-response.ts"
@@ -16,6 +17,12 @@ import { badTls, type WebSettings } from "./web-settings.ts"
  * buffer may grow by so much and what the tree of topics holds back (32 messages of 16 KiB).
  */
 const LOOK_EVERY = 256 * 1024
+/**
+ * uWebSockets.js cuts off who sends more than it may without a close frame, and says so here in these words. Up to twice the limit and so
+ * much more is read, so that most who are wrong are told.
+ */
+const CUT_OFF = "Received too big message"
+const GRACE = 64 * 1024
 /** Beyond `maxBackpressure` uWebSockets.js itself drops: not what we send, but its pongs to a client that only pings. */
 const SLACK = 2 * 1024 * 1024
 /** uWebSockets.js would otherwise share a port with any other process that asks (SO_REUSEPORT). */
@@ -59,7 +66,7 @@ export class UwsServer<Data> implements WebServer, UwsTopics {
     this.app = settings.tls === null ? uws.App() : secureApp(uws, settings.tls, settings.endpoint.href)
     const { maxMessageSize, maxBackpressure, idleTimeout, compression } = settings
     this.app.ws("/*", {
-      maxPayloadLength: maxMessageSize,
+      maxPayloadLength: Math.min(2 * maxMessageSize + GRACE, 2 ** 31 - 1),
       maxBackpressure: maxBackpressure + SLACK,
       closeOnBackpressureLimit: false,
       idleTimeout: idleTimeout / 1_000,
@@ -68,7 +75,9 @@ export class UwsServer<Data> implements WebServer, UwsTopics {
       upgrade: (response, request, context) => this.upgrade(response, request, context),
       open: socket => this.opened(socket as Owned<Data>),
       message: (socket, message, binary) => {
-        handlers.message?.((socket as Owned<Data>).client, Buffer.from(message), !binary)
+        const { client } = socket as Owned<Data>
+        if (message.byteLength > maxMessageSize) client.close(TOO_BIG, tooBig(maxMessageSize))
+        else handlers.message?.(client, Buffer.from(message), !binary)
       },
       drain: socket => this.drained(socket as Owned<Data>),
       pong: (socket, message) => handlers.pong?.((socket as Owned<Data>).client, Buffer.from(message)),
@@ -185,7 +194,9 @@ export class UwsServer<Data> implements WebServer, UwsTopics {
     client.ended()
     this.open.delete(client)
     this.admission.clients--
-    this.handlers.closed?.(client, code, reason)
+    if (code === ABNORMAL && reason === CUT_OFF)
+      this.handlers.closed?.(client, TOO_BIG, tooBig(this.settings.maxMessageSize))
+    else this.handlers.closed?.(client, code, reason)
   }
 
   private request(response: UwsResponse, request: UwsRequest): void {

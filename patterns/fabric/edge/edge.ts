@@ -13,7 +13,7 @@ import { EdgeEvents } from "./edge-events.ts"
 import { hostAllowed } from "./host.ts"
 import { EdgeHttp } from "./http.ts"
 import { checkGrant, type EdgeGrant, type EdgeSettings, type Permissions, permissionsOf } from "./options.ts"
-import { CLOSE_LEAVING, CLOSE_NO_HELLO, EDGE_PROTOCOL, LEAVING } from "./protocol.ts"
+import { CLOSE_LEAVING, CLOSE_NO_HELLO, CLOSE_TOO_LARGE, EDGE_PROTOCOL, LEAVING } from "./protocol.ts"
 import { RingBudget } from "./ring.ts"
 import { Sessions } from "./session.ts"
 import type { EdgeDoor, EdgeStats } from "./stats.ts"
@@ -258,7 +258,7 @@ export class Edge implements ChannelHost, EdgeDoor {
       message: (client, bytes, text) => client.data.message(bytes, text),
       drain: client => client.data.drained(),
       slow: client => client.data.slow(),
-      closed: client => this.closed(client.data),
+      closed: (client, code) => this.closed(client.data, code),
       request: (request, response) => {
         if (hostAllowed(settings.origins, host, request.headers.get("host"))) this.http.handle(request, response)
         else response.reply(403, { "content-type": "text/plain" }, `${WRONG_HOST}\n`)
@@ -297,7 +297,12 @@ export class Edge implements ChannelHost, EdgeDoor {
     this.silent.add(client)
   }
 
-  private closed(client: EdgeClient): void {
+  private closed(client: EdgeClient, code: number): void {
+    if (code === CLOSE_TOO_LARGE) {
+      const { maxMessageSize } = this.settings
+      const text = `A message of the client is larger than ${maxMessageSize} bytes (edge.maxMessageSize)`
+      this.refused(client, new HeddleError("EMSGSIZE", text, { address: client.address }))
+    }
     const was = client.session !== null
     client.closed()
     this.clients.delete(client)

@@ -90,6 +90,7 @@ export const CONTENT_SAME = 0x40
 /** Codes that the node closes the WebSocket with. From 4400 on as the HTTP status that says the same. */
 export const CLOSE_DONE = 1000
 export const CLOSE_LEAVING = 1001
+export const CLOSE_TOO_LARGE = 1009
 export const CLOSE_MALFORMED = 4400
 export const CLOSE_TOKEN = 4401
 export const CLOSE_NO_HELLO = 4408
