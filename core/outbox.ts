@@ -1,4 +1,5 @@
-import type { Message, Pattern } from "./contract.ts"
+import { isBuffer } from "./bytes.ts"
+import type { Message, Pattern, Pipe } from "./contract.ts"
 import { closedError, wouldBlock } from "./errors.ts"
 import { hold, release } from "./keep-alive.ts"
 import { toMessage } from "./message.ts"
@@ -44,8 +45,16 @@ interface Waiter<O> {
 /** One resolved promise for every `send` that had room: a promise per message would cost more than the message. */
 const SENT: Promise<void> = Promise.resolve()
 
+/** A pipe that every message goes to, and nothing else. */
+export type SolePipe = Pick<Required<Pipe>, "flowing" | "sendFrame">
+
 /** The writing end of a socket: sends at once where there is room, and keeps the order of those who wait. */
 export class Outbox<O = undefined> implements Writer<O> {
+  /**
+   * While the pattern has but one pipe, and nothing to look up or to decide: a single frame goes there without asking the
+   * pattern, as long as the pipe flows.
+   */
+  sole: SolePipe | null = null
   private readonly sender: Sender<O>
   private readonly options: OutboxOptions
   private readonly waiters = new Queue<Waiter<O>>()
@@ -63,6 +72,7 @@ export class Outbox<O = undefined> implements Writer<O> {
 
   trySend(value: unknown, option?: O): boolean {
     if (this.closed) throw closedError()
+    if (this.pass(value)) return true
     const message = toMessage(value)
     return this.waiters.length === 0 && this.sender(message, option)
   }
@@ -70,6 +80,7 @@ export class Outbox<O = undefined> implements Writer<O> {
   send(value: unknown, option?: O): Promise<void> {
     try {
       if (this.closed) throw closedError()
+      if (this.pass(value)) return turnIsSpent() ? nextTurn() : SENT
       const message = toMessage(value)
       if (this.waiters.length === 0 && this.sender(message, option)) return turnIsSpent() ? nextTurn() : SENT
       if (this.options.sendTimeout === 0) throw wouldBlock("no peer has room for the message")
@@ -104,6 +115,13 @@ export class Outbox<O = undefined> implements Writer<O> {
       this.finish(waiter)
       waiter.reject(wouldBlock("the socket was closed"))
     }
+  }
+
+  private pass(value: unknown): boolean {
+    const { sole } = this
+    if (sole === null || !sole.flowing || !isBuffer(value) || this.waiters.length > 0) return false
+    sole.sendFrame(value)
+    return true
   }
 
   private wait(message: Message, option: O | undefined): Promise<void> {

@@ -113,6 +113,13 @@ export class SocketPipe implements Pipe, ConnectionSink {
     return this.enqueue(message)
   }
 
+  sendFrame(frame: Buffer): void {
+    const connection = this.connection as Connection
+    this.messagesSent++
+    const room = connection.sendFrame === undefined ? connection.send([frame]) : connection.sendFrame(frame)
+    if (!room) this.flowing = false
+  }
+
   sendEncoded(bytes: Buffer, count: number): void {
     this.messagesSent += count
     if (!(this.connection as Connection).sendEncoded(bytes, count)) this.flowing = false

@@ -90,12 +90,14 @@ export class PublisherPattern implements SendingPattern {
     this.groups.add(pipe)
     this.index.add(EVERYTHING, pipe)
     this.inverted = null
+    this.findSole()
   }
 
   online(pipe: Pipe): void {
     this.distributor.forget()
     this.connected.add(pipe)
     this.inverted = null
+    this.findSole()
     if (!this.groups.has(pipe)) return
     this.subscribers++
     this.subscriptionsChanged()
@@ -121,6 +123,7 @@ export class PublisherPattern implements SendingPattern {
     if (!this.connected.delete(pipe)) return
     this.distributor.forget()
     this.inverted = null
+    this.findSole()
     if (this.index.countOf(pipe) > 0) this.subscribers--
     // PUB-16 what is sent to a group meanwhile waits for the next connection.
     if (!this.groups.has(pipe)) this.lost(pipe)
@@ -137,6 +140,7 @@ export class PublisherPattern implements SendingPattern {
     if (!this.groups.delete(pipe)) return
     this.index.removeOwner(pipe)
     this.inverted = null
+    this.findSole()
     this.outbox.flush()
   }
 
@@ -204,6 +208,16 @@ export class PublisherPattern implements SendingPattern {
     this.subscriptionsChanged()
     // PUB-7 the full peer may have been the one that no longer wants the message.
     this.outbox.flush()
+  }
+
+  // PUB-16 while nobody else is there, a message has nothing to be looked up for; nor would PUB-8 change anything.
+  private findSole(): void {
+    const { groups, connected, outbox } = this
+    outbox.sole = null
+    if (groups.size !== 1 || connected.size > 1) return
+    const [group] = groups
+    const alone = connected.size === 0 || connected.has(group)
+    if (alone && group.sendFrame !== undefined) outbox.sole = group as Required<Pipe>
   }
 
   private requested(pipe: Pipe, wanted: boolean, topic: Buffer): void {

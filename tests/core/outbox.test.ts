@@ -51,6 +51,28 @@ describe("Outbox", () => {
     assert.equal(outbox.waiting, 0)
   })
 
+  it("gives single buffers to a sole pipe while that flows, everything else to the pattern, in order", async () => {
+    const { outbox, sent, state } = make(3)
+    const sole = { flowing: true, sendFrame: (frame: Buffer) => void sent.push(`<${frame}>`) }
+    outbox.sole = sole
+    assert.equal(outbox.trySend(Buffer.from("a")), true)
+    await outbox.send(Buffer.from("b"))
+    assert.equal(outbox.trySend("c"), true)
+    assert.equal(outbox.trySend([Buffer.from("d")]), true)
+    sole.flowing = false
+    assert.equal(outbox.trySend(Buffer.from("e")), true)
+    const late = outbox.send(Buffer.from("f"))
+    sole.flowing = true
+    assert.equal(outbox.trySend(Buffer.from("passes by")), false, "nobody passes those who wait")
+    state.room = 1
+    outbox.flush()
+    await late
+    assert.equal(outbox.trySend(Buffer.from("g")), true)
+    assert.deepEqual(sent, ["<a>", "<b>", "c", "d", "e", "f", "<g>"])
+    outbox.close()
+    assert.throws(() => outbox.trySend(Buffer.from("h")), EBADF)
+  })
+
   it("rejects what cannot be a message, without a trace", async () => {
     const { outbox } = make()
     await assert.rejects(outbox.send(undefined), TypeError)

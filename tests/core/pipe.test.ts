@@ -110,6 +110,25 @@ describe("SocketPipe", () => {
       assert.equal(pipe.flowing, true)
     })
 
+    it("passes single frames on as frames where the connection takes them so, as messages elsewhere", () => {
+      for (const takes of [true, false]) {
+        const { pipe } = make()
+        const connection = new FakeConnection(2)
+        const frames: string[] = []
+        const send = (frame: Buffer): boolean => {
+          frames.push(`${frame}`)
+          return frames.length < 2
+        }
+        pipe.attachConnection(takes ? Object.assign(connection, { sendFrame: send }) : connection)
+        pipe.sendFrame(Buffer.from("a"))
+        assert.equal(pipe.flowing, true)
+        pipe.sendFrame(Buffer.from("b"))
+        assert.equal(pipe.flowing, false)
+        assert.equal(pipe.messagesSent, 2)
+        assert.deepEqual([frames, connection.sent], takes ? [["a", "b"], []] : [[], ["a", "b"]])
+      }
+    })
+
     it("introduces itself first, then greets, then sends what waited", () => {
       const { notes, pipe, send } = make()
       send("waited")

@@ -66,20 +66,16 @@ export class GroupConnection implements Connection {
   }
 
   send(message: Message): boolean {
-    if (this.over) return true
-    if (this.sender === null) {
-      this.sink?.lost?.("unroutable", 1)
-      return true
-    }
+    if (this.over || this.sender === null) return this.refuse()
     const room = this.sender.send(message)
-    if (!this.waiting) {
-      this.waiting = true
-      dirty.push(this)
-      if (!scheduled) {
-        scheduled = true
-        process.nextTick(flushAll)
-      }
-    }
+    if (!this.waiting) this.schedule()
+    return room
+  }
+
+  sendFrame(frame: Buffer): boolean {
+    if (this.over || this.sender === null) return this.refuse()
+    const room = this.sender.sendFrame(frame)
+    if (!this.waiting) this.schedule()
     return room
   }
 
@@ -133,6 +129,19 @@ export class GroupConnection implements Connection {
     if (this.paused) session.pause()
     if (this.sink === null) session.hold()
     else this.follow(session)
+  }
+
+  private refuse(): true {
+    if (!this.over) this.sink?.lost?.("unroutable", 1)
+    return true
+  }
+
+  private schedule(): void {
+    this.waiting = true
+    dirty.push(this)
+    if (scheduled) return
+    scheduled = true
+    process.nextTick(flushAll)
   }
 
   private follow(session: SessionConnection): void {

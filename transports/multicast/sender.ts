@@ -98,21 +98,14 @@ export class GroupSender {
 
   /** Takes a message. False = taken, but stop until `onDrain`. What is given all the same is kept within bounds. */
   send(message: Message): boolean {
-    if (message.length === 1) {
-      const frame = message[0]
-      const size = frame.length
-      const body = this.at + 2
-      if (size <= SHORT && body + size <= this.limit) {
-        const { chunk } = this
-        chunk[body - 2] = 0
-        chunk[body - 1] = size
-        copyInto(chunk, frame, body)
-        this.at = body + size
-        this.begun++
-        return this.ready || this.notReady()
-      }
-    }
+    if (message.length === 1 && this.append(message[0])) return this.ready || this.notReady()
     return this.sendSlowly(message)
+  }
+
+  /** As `send` of a message of one frame. */
+  sendFrame(frame: Buffer): boolean {
+    if (this.append(frame)) return this.ready || this.notReady()
+    return this.sendSlowly([frame])
   }
 
   /** What was taken goes out now, as far as it may; the rest as soon as it may. */
@@ -159,6 +152,20 @@ export class GroupSender {
     this.waiting = []
     this.at = this.limit = 0
     this.output.close()
+  }
+
+  /** A short message into the open datagram; false = it is not short, or does not fit. */
+  private append(frame: Buffer): boolean {
+    const size = frame.length
+    const body = this.at + 2
+    if (size > SHORT || body + size > this.limit) return false
+    const { chunk } = this
+    chunk[body - 2] = 0
+    chunk[body - 1] = size
+    copyInto(chunk, frame, body)
+    this.at = body + size
+    this.begun++
+    return true
   }
 
   private notReady(): false {

@@ -4,6 +4,16 @@ import { FakePipe } from "../../support/fake-pipe.ts"
 import { publisher, settingsOf } from "./support.ts"
 
 /** Publishers whose pipes lead to a group, where nobody is who could subscribe. */
+/** A pipe that flows, and takes single frames. */
+class FramePipe extends FakePipe {
+  override flowing = true
+  frames: string[] = []
+
+  sendFrame(frame: Buffer): void {
+    this.frames.push(`${frame}`)
+  }
+}
+
 describe("PublisherPattern with a group", () => {
   it("PUB-16 gives it everything, before it is online and while it is not", () => {
     const pattern = publisher()
@@ -50,6 +60,34 @@ describe("PublisherPattern with a group", () => {
     pattern.flush()
     assert.deepEqual(group.taken(), ["a1", "b1", "a2"])
     assert.deepEqual(peer.taken(), ["a1", "a2"])
+  })
+
+  it("PUB-1, PUB-16 gives it frames without a look at subscriptions, exactly while it is alone", () => {
+    const pattern = publisher({ noDrop: true })
+    const send = (text: string): unknown => pattern.outbox.trySend(Buffer.from(text))
+    send("nobody")
+    const group = new FramePipe(pattern, { addressed: true }, false)
+    send("before it is online")
+    group.goesOnline()
+    send("online")
+    const peer = new FakePipe(pattern, { socketType: "SUB" })
+    send("not yet subscribed")
+    peer.notes("SUBSCRIBE", "")
+    send("for both")
+    peer.leaves()
+    send("alone again")
+    const second = new FramePipe(pattern, { addressed: true })
+    send("for two groups")
+    second.leaves()
+    send("one group")
+    group.leaves()
+    send("nobody")
+    pattern.flush()
+    assert.deepEqual(group.frames, ["before it is online", "online", "alone again", "one group"])
+    assert.deepEqual(group.taken(), ["not yet subscribed", "for both", "for two groups"])
+    assert.deepEqual(peer.taken(), ["for both"])
+    assert.deepEqual([second.frames, second.taken()], [[], ["for two groups"]])
+    assert.deepEqual(pattern.dropped, { "no-peer": 2 })
   })
 
   it("PUB-8, PUB-16 sends it everything with invertMatching, too", () => {

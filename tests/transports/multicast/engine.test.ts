@@ -23,6 +23,31 @@ describe("Multicast engine", () => {
     assert.equal(receiver.heard[0].session.source, "s0")
   })
 
+  it("keeps the order of messages and single frames, whatever fits (MC-10 to MC-13)", () => {
+    const group = new Group()
+    const sender = group.sender({ window: 64 * 1024 })
+    const receiver = group.receiver()
+    group.run(5)
+    const sent: string[] = []
+    for (let i = 0; i < 600; i++) {
+      const size = [0, 1, 64, 255, 256, 1_400, 5_000][group.random.int(0, 6)]
+      const frame = group.random.bytes(size)
+      sent.push(frame.toString("hex"))
+      if (group.random.chance(0.5)) sender.engine.send([frame])
+      else sender.engine.sendFrame(frame)
+      if (i % 50 === 0) group.run(5)
+    }
+    sender.engine.flush()
+    group.run(1_000)
+    assert.deepEqual(
+      receiver.heard[0].log.map(
+        entry => "message" in entry && entry.message.map(frame => frame.toString("hex")).join(),
+      ),
+      sent,
+    )
+    assert.equal(sender.engine.stats.refused, 0)
+  })
+
   it("spreads a large message over packets (MC-12, MC-51)", () => {
     for (const datagram of [512, 1_452, 65_507]) {
       const group = new Group()
