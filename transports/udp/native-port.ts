@@ -76,6 +76,7 @@ export class NativePort implements DatagramPort {
   /** What has gone out in this turn. */
   private turnDatagrams = 0
   private turnBytes = 0
+  private readonly mostBytes: number
   /** The operating system is full: one datagram is with Node, which says when there is room; these come after it. */
   private blocked = false
   private held: Held[] = []
@@ -91,10 +92,10 @@ export class NativePort implements DatagramPort {
   }
 
   static async open(native: Addon, options: PortOptions): Promise<NativePort> {
-    return new NativePort(native, await openSocket(options), options.family)
+    return new NativePort(native, await openSocket(options), options)
   }
 
-  private constructor(native: Addon, socket: dgram.Socket, family: 4 | 6) {
+  private constructor(native: Addon, socket: dgram.Socket, { family, turnBytes = TURN_BYTES }: PortOptions) {
     const { address, port } = socket.address()
     this.host = address
     this.port = port
@@ -103,6 +104,7 @@ export class NativePort implements DatagramPort {
     this.socket = socket
     this.descriptor = descriptorOf(socket)
     this.family = family
+    this.mostBytes = turnBytes
     this.closed = new Promise(resolve => socket.once("close", resolve))
     // The first of what is there; the others follow it by one call.
     socket.on("message", (bytes, from) => {
@@ -126,7 +128,7 @@ export class NativePort implements DatagramPort {
     this.turnDatagrams++
     this.turnBytes += bytes.length
     if (turnDatagrams === 0) setImmediate(this.turnEnded)
-    if (!this.blocked && this.turnDatagrams < TURN_DATAGRAMS && this.turnBytes < TURN_BYTES) return true
+    if (!this.blocked && this.turnDatagrams < TURN_DATAGRAMS && this.turnBytes < this.mostBytes) return true
     this.awaited = true
     return false
   }

@@ -55,6 +55,11 @@ export interface PortOptions extends PortSettings {
   readonly group: string | null
   /** For the group, and for multicast that is sent: an IPv4 address, or `::%name`. Undefined = the routing table decides. */
   readonly interface: string | undefined
+  /**
+   * Bytes that may go out in one turn of the event loop before `send` answers false, where the port counts them. Absent =
+   * 1 MiB: what a receiver in the same thread can keep until it reads.
+   */
+  readonly turnBytes?: number
 }
 
 /** Rejects with the system's error. */

@@ -253,3 +253,22 @@ describe("Port in batches when the operating system is full", () => {
     assert.deepEqual(from.errors, [])
   })
 })
+
+describe("Port in batches in one turn", () => {
+  closesAfterEach()
+
+  it("takes 1 MiB, or as much as it is told", async function () {
+    if (native === null) this.skip()
+    const to = await RawDatagrams.open()
+    const taken: number[] = []
+    for (const told of [{}, { turnBytes: 128 * 1024 }]) {
+      const port = await NativePort.open(native, { ...OPTIONS, ...told })
+      later(() => port.close())
+      const { port: from } = new Reader(port)
+      let count = 1
+      while (from.send(Buffer.alloc(16 * 1024), to.host, to.port)) count++
+      taken.push(count)
+    }
+    assert.deepEqual(taken, [64, 8])
+  })
+})
