@@ -6,7 +6,9 @@
  */
 
 import type { KafkaError } from "./errors.ts"
+import type { RecordShape } from "./record-shape.ts"
 import type { SharedHeaders } from "./shared-headers.ts"
+import type { Span } from "./span.ts"
 
 /** Whether records of open and aborted transactions are left out. */
 export type Isolation = "read_committed" | "read_uncommitted"
@@ -78,8 +80,12 @@ export interface StoredAt {
 export interface Packing {
   /** Records added. */
   readonly length: number
+  /** One partition has more records than go in one batch: with still more, others would wait for it. */
+  readonly full: boolean
   /** Not once it is being sent. What the record has as bytes may be used again at once. */
   add(record: KafkaRecord): void
+  /** As `add` of a record of that shape, with its partition, whose value lies in `source` from `from` up to `to`. */
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): void
   /**
    * As `produce` of these records, or `transact` for a transactional producer; again, after an error that is retriable: as the same records
    * sent again. One call at a time, of any kind, of the producer that made it.

@@ -13,6 +13,7 @@ import { type SinkCounters, sinkCounters } from "../sink/counters.ts"
 import type { SinkInfo } from "../sink/info.ts"
 import { Intake } from "../sink/intake.ts"
 import { Ledger, sourceKey } from "../sink/ledger.ts"
+import { PlainForms } from "../sink/plain-forms.ts"
 import { storeSubject } from "../sink/settings.ts"
 import { Shard } from "../sink/shard.ts"
 import { ShardFinder } from "../sink/shard-finder.ts"
@@ -152,6 +153,7 @@ export class RecordConnector implements Connector {
   private async serve(parts: Parts): Promise<void> {
     const { host, config, counters, finder } = this
     const { journal, shards } = parts
+    const forms = new PlainForms(config.shards)
     const taken = new Uint8Array(config.shards).fill(1)
     const hops = new Hops(this.hop, host.config.hopsMax)
     const refuses = ({ headers }: FabricMessage): boolean => {
@@ -159,7 +161,7 @@ export class RecordConnector implements Connector {
       if (refused) this.loops++
       return refused
     }
-    const intake = new Intake({ journal, counters, finder, taken, standby: null, refuses })
+    const intake = new Intake({ journal, counters, forms, taken, standby: null, refuses })
     parts.intake = intake
     const service = {
       journal,

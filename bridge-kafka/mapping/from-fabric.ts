@@ -4,6 +4,7 @@ import type { MessageHeaders } from "../../core/headers.ts"
 import type { KafkaHeader } from "../driver.ts"
 import { KafkaError } from "../errors.ts"
 import type { BridgeRecord } from "../record.ts"
+import { RecordShape } from "../record-shape.ts"
 import type { SharedHeaders } from "../shared-headers.ts"
 import { unmappable } from "./failure.ts"
 import { HeaderMaker, HOPS, ID, isKept, KAFKA, type Publisher, TIMESTAMP, TOMBSTONE } from "./headers.ts"
@@ -94,6 +95,21 @@ export class FromFabric {
       into.length = before
       throw error instanceof KafkaError ? error : unmappable(`A message of ${message.subject} cannot be mapped`, error)
     }
+  }
+
+  /**
+   * What `map` makes of each message of that subject, codec and publisher that has no headers and comes with a number: one record, of
+   * which only value, time and number differ. Null: there are none or several, or more of the message decides. Throws as `map`.
+   */
+  shapeOf(subject: string, codec: string, publisher: string): RecordShape | null {
+    const routed = this.routes.of(subject)
+    const hops = this.hops.add(undefined)
+    if (routed.matches.length !== 1 || hops === null || !this.shareHeaders) return null
+    const { route, topic, key } = routed.matches[0]
+    if (topic === null || key === undefined || typeof route.partition !== "number" || route.fixedHeaders?.length !== 0)
+      return null
+    const { headers } = this.made.share(routed.shared, routed.bytes, codec, hops.bytes, publisher)
+    return new RecordShape(subject, topic, route.partition, key, headers, route)
   }
 
   private mapAll(message: MappableMessage, received: Received, into: BridgeRecord[]): number {

@@ -1,5 +1,7 @@
 import type { KafkaDriver, KafkaRecord, Packing, Places, Producer, ProducerOptions, StoredAt } from "../driver.ts"
 import { failureOf } from "../failure.ts"
+import type { RecordShape } from "../record-shape.ts"
+import type { Span } from "../span.ts"
 import type { BridgeMetrics } from "./bridge-metrics.ts"
 import type { Counter, Gauge, Histogram } from "./metric.ts"
 
@@ -112,9 +114,18 @@ class MeasuredPacking implements Packing {
     return this.packing.length
   }
 
+  get full(): boolean {
+    return this.packing.full
+  }
+
   add(record: KafkaRecord): void {
     this.packing.add(record)
     this.noted.add(record)
+  }
+
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): void {
+    this.packing.addValue(shape, source, from, to, timestamp, number)
+    this.noted.note(shape.topic, to - from, timestamp)
   }
 
   send(): Promise<Places> {
@@ -135,9 +146,14 @@ class Noted {
   }
 
   add({ topic, value, timestamp }: KafkaRecord): void {
+    this.note(topic, value?.length ?? 0, timestamp)
+  }
+
+  /** `size`: bytes of its value. */
+  note(topic: string, size: number, timestamp: number): void {
     // One of each batch stands for its neighbours: the first, which waited longest.
     if (this.records++ === 0) this.oldest = timestamp
-    if (value !== null) this.bytes += value.length
+    this.bytes += size
     if (topic === this.topic) return
     this.topic = topic
     this.measures.topics.wrote(topic)

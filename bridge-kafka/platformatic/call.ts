@@ -1,5 +1,7 @@
 import type { KafkaRecord, StoredAt } from "../driver.ts"
 import type { KafkaError } from "../errors.ts"
+import type { RecordShape } from "../record-shape.ts"
+import type { Span } from "../span.ts"
 import type { BatchMemory } from "./batch-memory.ts"
 import type { Refusal } from "./batch-sender.ts"
 import { PartitionLane } from "./partition-lane.ts"
@@ -28,14 +30,20 @@ export class Call {
     return this.laneOf.length
   }
 
+  /** The last record went into a partition that has a batch. */
+  get full(): boolean {
+    return this.last >= 0 && this.lanes[this.last].isFull
+  }
+
   add(record: KafkaRecord): void {
-    const { topic, partition } = record
-    let lane = this.last < 0 ? undefined : this.lanes[this.last]
-    if (lane === undefined || lane.partition !== partition || lane.topic !== topic) {
-      this.last = this.find(topic, partition)
-      lane = this.lanes[this.last]
-    }
-    lane.add(record, this.laneOf.length)
+    this.laneFor(record.topic, record.partition).add(record, this.laneOf.length)
+    this.laneOf.push(this.last)
+  }
+
+  /** See `Packing.addValue`. */
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): void {
+    const lane = this.laneFor(shape.topic, shape.partition)
+    lane.addValue(shape, source, from, to, timestamp, number, this.laneOf.length)
     this.laneOf.push(this.last)
   }
 
@@ -63,6 +71,16 @@ export class Call {
 
   places(): (StoredAt | null)[] {
     return Array.from({ length: this.length }, (_, index) => this.at(index))
+  }
+
+  /** It is number `last` then. */
+  private laneFor(topic: string, partition: number): PartitionLane {
+    let lane = this.last < 0 ? undefined : this.lanes[this.last]
+    if (lane === undefined || lane.partition !== partition || lane.topic !== topic) {
+      this.last = this.find(topic, partition)
+      lane = this.lanes[this.last]
+    }
+    return lane
   }
 
   private find(topic: string, partition: number): number {

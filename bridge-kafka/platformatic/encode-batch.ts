@@ -1,5 +1,7 @@
 import type { Compression, KafkaHeader, KafkaRecord } from "../driver.ts"
+import type { RecordShape } from "../record-shape.ts"
 import type { SharedHeaders } from "../shared-headers.ts"
+import { copySpan, type Span, spanOf } from "../span.ts"
 import type { Library } from "./load.ts"
 import { Cursor, varintSize, writeVarint } from "./varint.ts"
 
@@ -73,10 +75,40 @@ function writeHeader(target: Buffer, start: number, [name, value]: KafkaHeader):
   return writeBytes(target, writeBytes(target, start, headerName(name)), value)
 }
 
-/** A whole number as text, its length before it. */
-function writeDigits(target: Buffer, start: number, number: number): number {
+/** What stands around the value of a record: the key, and the headers up to the number's digits; with lengths and counts. */
+interface Frame {
+  readonly before: Buffer
+  readonly after: Buffer
+}
+
+function frameOf(shape: RecordShape): Frame {
+  shape.encoded ??= makeFrame(shape)
+  return shape.encoded as Frame
+}
+
+function makeFrame({ key, headers }: RecordShape): Frame {
+  const before = Buffer.alloc(MOST_VARINT + (key?.length ?? 0))
+  const shared = sharedBytes(headers)
+  const name = headerName(headers.numbered)
+  const after = Buffer.alloc(2 * MOST_VARINT + shared.length + name.length)
+  let at = writeVarint(after, 0, headers.list.length + 1)
+  after.set(shared, at)
+  at = writeBytes(after, at + shared.length, name)
+  return {
+    before: Buffer.from(before.subarray(0, writeBytes(before, 0, key))),
+    after: Buffer.from(after.subarray(0, at)),
+  }
+}
+
+/** Of a whole number as text. */
+function digitsOf(number: number): number {
   let length = 1
   for (let power = 10; power <= number; power *= 10) length++
+  return length
+}
+
+/** A whole number as text of so many digits, its length before it. */
+function writeDigits(target: Buffer, start: number, number: number, length: number): number {
   const end = start + 1 + length
   // Zigzag of at most 16.
   target[start] = length << 1
@@ -108,7 +140,8 @@ function writeRecord(target: Buffer, start: number, record: KafkaRecord, index: 
     const bytes = sharedBytes(shared)
     target.set(bytes, at)
     at += bytes.length
-    if (number !== undefined) at = writeDigits(target, writeBytes(target, at, headerName(shared.numbered)), number)
+    if (number !== undefined)
+      at = writeDigits(target, writeBytes(target, at, headerName(shared.numbered)), number, digitsOf(number))
   }
   for (let i = 0; i < headers.length; i++) at = writeHeader(target, at, headers[i])
   const size = at - start - LENGTH_ROOM
@@ -134,49 +167,98 @@ export function batchMemory(): Buffer {
   return Buffer.allocUnsafeSlow(BATCH_HEADER + FIRST_ROOM)
 }
 
+/** A sixteenth of a batch: records longer than that are few. */
+const NEARLY = 4
+
 /**
  * Writes records of one partition behind one another, as they come. The library makes an object with lists of buffers for each record.
  */
 export class BatchEncoder {
   count = 0
   private readonly limit: number
-  private target: Buffer
+  private target: Span
   private used = BATCH_HEADER
+  private lastSize = 0
   private firstTime = 0
   private lastTime = 0
 
   /** `limit`: bytes of a batch, which one record may exceed. `memory`: to be filled; when it is too small, other memory takes its place. */
   constructor(limit: number, memory = batchMemory()) {
     this.limit = limit
-    this.target = memory
+    this.target = spanOf(memory)
+  }
+
+  /** One more may not fit. */
+  get isNearlyFull(): boolean {
+    const { limit, used, lastSize } = this
+    return limit - used < Math.max(limit >> NEARLY, lastSize)
   }
 
   /** What it fills. */
   get memory(): Buffer {
-    return this.target
+    return this.target.bytes
   }
 
   /** False: it does not fit any more, and nothing was added. */
   add(record: KafkaRecord): boolean {
     const { count, used, limit } = this
-    const room = used + roomFor(record)
-    if (room > this.target.length) this.target = grown(this.target, used, room)
-    if (count === 0) {
-      this.firstTime = record.timestamp
-      this.lastTime = record.timestamp
-    }
-    const end = writeRecord(this.target, used, record, count, this.firstTime)
+    this.makeRoom(roomFor(record))
+    if (count === 0) this.begin(record.timestamp)
+    const end = writeRecord(this.target.bytes, used, record, count, this.firstTime)
     if (count > 0 && end > limit) return false
-    this.used = end
-    this.count = count + 1
-    if (record.timestamp > this.lastTime) this.lastTime = record.timestamp
+    this.added(end, record.timestamp)
+    return true
+  }
+
+  /** The same, of a record of that shape whose value lies in `source` from `from` up to `to`. */
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): boolean {
+    const { count, used } = this
+    const { before, after } = frameOf(shape)
+    const length = to - from
+    if (count === 0) this.begin(timestamp)
+    const delta = timestamp - this.firstTime
+    const digits = digitsOf(number)
+    const size =
+      2 + varintSize(delta) + varintSize(count) + before.length + varintSize(length) + length + after.length + digits
+    const end = used + varintSize(size) + size
+    if (count > 0 && end > this.limit) return false
+    this.makeRoom(end - used)
+    const { target } = this
+    const { bytes } = target
+    let at = writeVarint(bytes, used, size)
+    bytes[at++] = 0
+    at = writeVarint(bytes, writeVarint(bytes, at, delta), count)
+    bytes.set(before, at)
+    at = writeVarint(bytes, at + before.length, length)
+    copySpan(source, from, to, target, at)
+    at += length
+    bytes.set(after, at)
+    writeDigits(bytes, at + after.length, number, digits)
+    this.added(end, timestamp)
     return true
   }
 
   /** What was added; the encoder is of no use any more. */
   take(): EncodedRecords {
     const { target, used, firstTime, lastTime, count } = this
-    return { bytes: target.subarray(0, used), firstTime, lastTime, count }
+    return { bytes: target.bytes.subarray(0, used), firstTime, lastTime, count }
+  }
+
+  private makeRoom(room: number): void {
+    const { used, target } = this
+    if (used + room > target.bytes.length) this.target = spanOf(grown(target.bytes, used, used + room))
+  }
+
+  private begin(timestamp: number): void {
+    this.firstTime = timestamp
+    this.lastTime = timestamp
+  }
+
+  private added(end: number, timestamp: number): void {
+    this.lastSize = end - this.used
+    this.used = end
+    this.count++
+    if (timestamp > this.lastTime) this.lastTime = timestamp
   }
 }
 

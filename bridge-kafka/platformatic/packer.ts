@@ -23,7 +23,12 @@ export class Packer {
       get length() {
         return call.length
       },
+      get full() {
+        return call.full
+      },
       add: record => call.add(record),
+      addValue: (shape, source, from, to, timestamp, number) =>
+        call.addValue(shape, source, from, to, timestamp, number),
       send: async (): Promise<Places> => {
         await this.store(call)
         if (this.reuses) call.release()

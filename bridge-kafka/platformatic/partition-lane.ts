@@ -1,4 +1,6 @@
 import type { Compression, KafkaRecord, StoredAt } from "../driver.ts"
+import type { RecordShape } from "../record-shape.ts"
+import type { Span } from "../span.ts"
 import type { BatchMemory } from "./batch-memory.ts"
 import { BatchEncoder, compress, type EncodedRecords, halved } from "./encode-batch.ts"
 import type { Library } from "./load.ts"
@@ -17,6 +19,7 @@ export class PartitionLane {
   ambiguous = false
   /** The same as `batch`, not compressed. */
   private plain: EncodedRecords | null = null
+  /** Batches that wait for the one under way. */
   private readonly full: EncodedRecords[] = []
   private open: BatchEncoder
   private readonly memory: BatchMemory
@@ -36,6 +39,11 @@ export class PartitionLane {
     this.open = new BatchEncoder(limit, memory.take())
   }
 
+  /** There is a batch: one more record may need another. */
+  get isFull(): boolean {
+    return this.full.length > 0 || this.open.isNearlyFull
+  }
+
   get finished(): boolean {
     return this.done === this.places.length
   }
@@ -43,10 +51,25 @@ export class PartitionLane {
   /** `place`: which record of the call it is. Not once it is being sent. */
   add(record: KafkaRecord, place: number): void {
     if (!this.open.add(record)) {
-      this.full.push(this.open.take())
-      this.used.push(this.open.memory)
-      this.open = new BatchEncoder(this.limit, this.memory.take())
+      this.next()
       this.open.add(record)
+    }
+    this.places.push(place)
+  }
+
+  /** See `Packing.addValue`; `place` as in `add`. */
+  addValue(
+    shape: RecordShape,
+    source: Span,
+    from: number,
+    to: number,
+    timestamp: number,
+    number: number,
+    place: number,
+  ): void {
+    if (!this.open.addValue(shape, source, from, to, timestamp, number)) {
+      this.next()
+      this.open.addValue(shape, source, from, to, timestamp, number)
     }
     this.places.push(place)
   }
@@ -75,6 +98,13 @@ export class PartitionLane {
     this.plain = first
     this.batch = null
     return true
+  }
+
+  /** The open batch is full. */
+  private next(): void {
+    this.full.push(this.open.take())
+    this.used.push(this.open.memory)
+    this.open = new BatchEncoder(this.limit, this.memory.take())
   }
 
   /** All of it is stored: what it was written into can be used again, unless an attempt that was given up may still be on its way. */

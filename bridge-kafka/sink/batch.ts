@@ -1,7 +1,7 @@
 import type { Packing, Places, StoredAt } from "../driver.ts"
 import { failureOf } from "../failure.ts"
-import { slotOf } from "../mapping/partition.ts"
 import type { BridgeRecord } from "../record.ts"
+import { partitionOf } from "../record-shape.ts"
 import type { SpoolRecord } from "../spool/record-format.ts"
 import { idsGone, idsRecord, sourceGone, sourceRecord } from "./checkpoint.ts"
 import { type Ledger, type Source, sourceKey } from "./ledger.ts"
@@ -11,6 +11,22 @@ import type { Topics } from "./topics.ts"
 
 /** Room for headers and framing of one record in a batch of Kafka, roughly. */
 const OVERHEAD = 32
+
+/**
+ * Sequences of the journal between two turns of a shard. A batch of small records has some thousands; so many of them are in the fast
+ * memory of a processor.
+ */
+const STRIDE = 1_024
+
+interface Bounds {
+  /** Journal records. */
+  readonly most: number
+  /** Bytes, roughly. */
+  readonly limit: number
+  readonly condemned: ReadonlyMap<number, unknown>
+  /** Nothing was refused. */
+  readonly usual: boolean
+}
 
 /** What becomes of records that can never pass (errors.tolerance). */
 export interface Poison {
@@ -46,12 +62,13 @@ export class Batch {
   /** What stands in the way of the next record, when that is why it is so short. */
   obstacle: Obstacle | null = null
   bytes = 0
+  /** Journal records, those included that become nothing. */
+  length = 0
   /** Journal records in it that become records of Kafka. */
   entries = 0
-  private readonly parts: { shard: Shard; count: number }[] = []
-  /** For each journal record: where in `packing` it ends. */
-  private readonly ends: number[] = []
-  private readonly sequences: number[] = []
+  private readonly parts: { readonly shard: Shard; readonly from: number; count: number }[] = []
+  /** For each journal record where in `packing` it ends; null while each has become one record, as most do. */
+  private ends: number[] | null = null
   /** By place in the batch, those whose publishers wait. The others are bytes again: nothing of them is needed any more. */
   private readonly awaited = new Map<number, SpoolRecord>()
   private readonly sources: BatchSources
@@ -68,37 +85,31 @@ export class Batch {
     this.packing = packing
   }
 
-  /** Journal records, those included that become nothing. */
-  get length(): number {
-    return this.ends.length
-  }
-
   /** Whether all of it is of these shards. */
   isOf(shards: readonly Shard[]): boolean {
     return this.parts.every(({ shard, count }) => count === 0 || shards.includes(shard))
   }
 
   /**
-   * Takes the oldest of a shard, up to so many and so many bytes in all. `condemned`: records that Kafka or the mapping has refused, with the reasons.
+   * Takes the oldest of these shards, up to so many and so many bytes in all. `condemned`: records that Kafka or the mapping has refused, with the reasons.
    * Throws what `Poison.replace` throws, and faults of the mapping that are no poison.
    */
-  take(
-    shard: Shard,
+  fill(
+    shards: readonly Shard[],
     most: number,
     limit: number,
     condemned: ReadonlyMap<number, unknown>,
     already: ReadonlyMap<number, StoredAt | null>,
   ): void {
     this.already = already
-    const part = { shard, count: 0 }
-    this.parts.push(part)
-    this.position = shard.ledger?.peek(this.sources.spool)?.stored.last ?? -1
-    while (part.count < shard.length && this.entries < most && this.bytes < limit) {
-      const record = shard.at(part.count)
-      if (!this.add(record, shard.ledger, condemned)) return
-      if (record.origin !== null) this.awaited.set(this.sequences.length, record)
-      this.sequences.push(record.sequence)
-      part.count++
+    const bounds = { most, limit, condemned, usual: condemned.size === 0 && already.size === 0 }
+    let open = shards.filter(one => one.length > 0).map(shard => ({ shard, taken: 0 }))
+    while (open.length > 0 && !this.isFull(bounds)) {
+      // Nearly in the order of the journal: the oldest go first, and its memory is read from the beginning on, once.
+      let until = Number.POSITIVE_INFINITY
+      if (open.length > 1)
+        for (const { shard, taken } of open) until = Math.min(until, shard.sequenceAt(taken) + STRIDE)
+      open = open.filter(one => this.take(one, until, bounds) && one.taken < one.shard.length)
     }
   }
 
@@ -132,14 +143,14 @@ export class Batch {
     for (const { shard, count } of this.parts) {
       const { ledger } = shard
       for (let i = 0; i < count; i++, index++) {
-        const to = this.ends[index]
+        const to = this.endOf(index)
         const record = this.awaited.size === 0 ? undefined : this.awaited.get(index)
         if (record !== undefined) this.tell(record, ledger, to > from ? (places.at(from) ?? null) : null, to > from)
         from = to
-        done(this.sequences[index])
+        done(shard.sequenceAt(i))
       }
       if (ledger !== null && count > 0 && durable)
-        ledger.use(this.sources.spool, Date.now()).store(this.sequences[index - 1], null, false)
+        ledger.use(this.sources.spool, Date.now()).store(shard.sequenceAt(count - 1), null, false)
       const size = shard.shift(count)
       shard.bytes -= size
       freed += size
@@ -155,35 +166,94 @@ export class Batch {
     if (places.length === 0) return
     let index = 0
     let from = 0
-    for (; index < this.length; index++) {
-      const to = this.ends[index]
-      if (to > from && places.slice(from, to).every(place => place !== null))
-        into.set(this.sequences[index], places[from])
-      from = to
+    for (const { shard, from: first, count } of this.parts) {
+      for (let i = 0; i < count; i++, index++) {
+        const to = this.endOf(index)
+        if (to > from && places.slice(from, to).every(place => place !== null))
+          into.set(shard.sequenceAt(first + i), places[from])
+        from = to
+      }
     }
   }
 
   /** The journal record that became record number `index` of the batch. */
   originOf(index: number): SpoolRecord | null {
     let at = 0
-    for (const { shard, count } of this.parts)
-      for (let i = 0; i < count; i++, at++) if (this.ends[at] > index) return shard.at(i)
+    for (const { shard, from, count } of this.parts)
+      for (let i = 0; i < count; i++, at++) if (this.endOf(at) > index) return shard.at(from + i)
     return null
   }
 
   private lastSequence(shard: Shard): number {
-    const part = this.parts.find(one => one.shard === shard)
-    return part === undefined || part.count === 0 ? -1 : shard.at(part.count - 1).sequence
+    const part = this.parts.findLast(one => one.shard === shard && one.count > 0)
+    return part === undefined ? -1 : shard.sequenceAt(part.from + part.count - 1)
+  }
+
+  private endOf(index: number): number {
+    return this.ends === null ? index + 1 : this.ends[index]
+  }
+
+  /** One more of the journal's is in the batch, whatever it became. */
+  private added(): void {
+    const { packing } = this
+    const length = ++this.length
+    if (this.ends === null) {
+      if (packing.length === length) return
+      this.ends = Array.from({ length: length - 1 }, (_, index) => index + 1)
+    }
+    this.ends.push(packing.length)
+  }
+
+  /** A message that needs no look at it. False: `add` decides. */
+  private addPlain(shard: Shard, index: number): boolean {
+    const run = shard.runAt(index)
+    if (run === null) return false
+    const place = shard.placeAt(index)
+    const form = run.formAt(place)
+    const sequence = run.first + place
+    if (form === null || sequence <= this.position) return false
+    const { mapper, topics } = this.sources
+    const shape = mapper.shapeOf?.(form) ?? null
+    if (shape === null) return false
+    const count = topics.count(shape.topic)
+    if (count === 0) return false
+    if (count !== shape.partitions) shape.place(count)
+    const from = run.valueAt(place)
+    const to = run.endAt(place)
+    this.packing.addValue(shape, run.span, from, to, run.timestampAt(place), sequence)
+    shape.route.records++
+    this.bytes += OVERHEAD + (shape.key?.length ?? 0) + to - from
+    this.entries++
+    return true
+  }
+
+  private isFull({ most, limit }: Bounds): boolean {
+    return this.entries >= most || this.bytes >= limit || this.packing.full
+  }
+
+  /** More of a shard, up to that sequence. False: the batch takes nothing that comes behind. */
+  private take(one: { readonly shard: Shard; taken: number }, until: number, bounds: Bounds): boolean {
+    const { shard } = one
+    const part = { shard, from: one.taken, count: 0 }
+    this.parts.push(part)
+    this.position = shard.ledger?.peek(this.sources.spool)?.stored.last ?? -1
+    for (; one.taken < shard.length && !this.isFull(bounds); one.taken++) {
+      if (shard.sequenceAt(one.taken) >= until) break
+      if (!bounds.usual || !this.addPlain(shard, one.taken)) {
+        const record = shard.at(one.taken)
+        if (!this.add(record, shard.ledger, bounds.condemned)) return false
+        if (record.origin !== null) this.awaited.set(this.length, record)
+      }
+      this.added()
+      part.count++
+    }
+    return true
   }
 
   /** False: the batch ends before it. */
   private add(record: SpoolRecord, ledger: Ledger | null, condemned: ReadonlyMap<number, unknown>): boolean {
-    if (ledger !== null && this.isDuplicate(record, ledger)) {
-      this.ends.push(this.packing.length)
-      return true
-    }
+    if (ledger !== null && this.isDuplicate(record, ledger)) return true
     if (this.already.size > 0 && this.already.has(record.sequence)) {
-      this.ends.push(this.packing.length)
       // Its dead letter was stored with an attempt of which something else was refused.
       if (condemned.has(record.sequence))
         this.replaced.set(record, { error: condemned.get(record.sequence), kept: true })
@@ -226,7 +296,9 @@ export class Batch {
         this.obstacle = { gone: this.sources.topics.resolve(one.topic), record }
         return false
       }
-      if (one.partition < 0 || one.partition >= count) place(one, count)
+      // The record is the batch's own.
+      if (one.partition < 0 || one.partition >= count)
+        (one as { partition: number }).partition = partitionOf(one.partition, one.key, one.subject, count)
     }
     for (let i = 0; i < mapped.length; i++) {
       const one = mapped[i]
@@ -236,7 +308,6 @@ export class Batch {
     // Not before: while the topic of the dead letters is looked for, the record is not in the batch.
     if (refusal !== undefined) this.replaced.set(record, { error: refusal, kept: mapped.length > 0 })
     if (mapped.length > 0) this.entries++
-    this.ends.push(packing.length)
     if (ledger !== null && (record.origin !== null || record.id !== ""))
       this.note(record, ledger, mapped.length > 0 ? start : -1)
     return true
@@ -294,10 +365,4 @@ export class Batch {
 function textOf(error: unknown, kept: boolean): string {
   const text = error instanceof Error ? error.message : String(error)
   return `${text} (${kept ? "it is among the dead letters" : "it was dropped"})`
-}
-
-/** Without a key the subject decides, so that its order is kept. A partition that there is not is taken modulo. The record is the batch's own. */
-function place(record: { -readonly [field in keyof BridgeRecord]: BridgeRecord[field] }, count: number): void {
-  const { partition, key, subject } = record
-  record.partition = partition >= 0 ? partition % count : slotOf(key ?? Buffer.from(subject), count)
 }

@@ -2,16 +2,18 @@ import { matches, overlaps } from "../../core/subject.ts"
 import type { Fabric } from "../../patterns/fabric/fabric.ts"
 import type { FabricMessage } from "../../patterns/fabric/message.ts"
 import type { Subscription } from "../../patterns/fabric/subscription.ts"
+import { SpanCache, spanOf } from "../span.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { SinkCounters } from "./counters.ts"
 import type { Journal } from "./journal.ts"
-import type { ShardFinder } from "./shard-finder.ts"
+import type { PlainForms } from "./plain-forms.ts"
 import { ArrivedRecord } from "./spooled-message.ts"
 import type { Standby } from "./standby.ts"
 
 export interface IntakeHost {
   readonly journal: Journal
   readonly counters: SinkCounters
-  readonly finder: ShardFinder
+  readonly forms: PlainForms
   /** 1 = this instance takes messages of the shard. */
   readonly taken: Uint8Array
   /** Null: there are no other instances. */
@@ -28,6 +30,7 @@ export class Intake {
   private readonly subscriptions: Subscription<unknown>[] = []
   private readonly host: IntakeHost
   private readonly arrived = new ArrivedRecord()
+  private readonly spans = new SpanCache()
 
   constructor(host: IntakeHost) {
     this.host = host
@@ -58,13 +61,14 @@ export class Intake {
 
   stop(): void {
     for (const one of this.subscriptions.splice(0)) one.unsubscribe()
+    this.spans.clear()
   }
 
   private take(message: FabricMessage): void {
     const { host } = this
     const { counters } = host
     if (host.refuses?.(message) === true) return
-    const shard = host.finder.of(message.subject)
+    const { shard, form } = host.forms.of(message.subject, message.encoding)
     if (host.taken[shard] === 0) {
       counters.foreign++
       try {
@@ -75,16 +79,26 @@ export class Intake {
       return
     }
     try {
-      if (host.journal.append(this.arrived.of(message, Date.now()), shard, "", null) < 0) {
+      if (this.append(message, shard, form) < 0) {
         counters.full++
         return
       }
     } catch {
-      // Its payload cannot be made readable by others, or it is larger than the journal takes.
       counters.unreadable++
       return
     }
     counters.received++
     counters.bytes += message.size
+  }
+
+  /** Throws where the payload cannot be made readable by others, or is larger than the journal takes. */
+  private append(message: FabricMessage, shard: number, form: PlainForm | null): number {
+    const { journal } = this.host
+    const now = Date.now()
+    if (form === null || message.hasHeaders) return journal.append(this.arrived.of(message, now), shard, "", null)
+    if (!message.shared)
+      return journal.appendPlain(form, this.spans.of(message.source), message.start, message.end, now)
+    const bytes = message.plainBytes
+    return journal.appendPlain(form, spanOf(bytes), 0, bytes.length, now)
   }
 }

@@ -1,4 +1,7 @@
+import { viewOf } from "../../core/view.ts"
 import type { BridgeRecord } from "../record.ts"
+import type { Span } from "../span.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
 import type { RecordRun } from "../spool/record-run.ts"
 
@@ -15,6 +18,8 @@ export interface Journal {
   readonly next: number
   /** Returns the sequence, or -1 when it is full; the journal counts these. */
   append(record: BridgeRecord, shard: number, id: string, origin: Origin | null): number
+  /** As `append` of a plain message with that form, whose value lies in `source` from `from` up to `to`. */
+  appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number
   /** Resolves when all up to this sequence, it included, survives what the journal survives. Rejects when that cannot be any more. */
   whenDurable(sequence: number): Promise<void>
   /** Somebody waits: what was appended becomes durable, and can be read, as soon as possible. */
@@ -32,4 +37,16 @@ export function memoryOf(record: BridgeRecord): number {
   const { headers } = record
   for (let i = 0; i < headers.length; i++) size += 96 + headers[i][1].length
   return size
+}
+
+/** A plain message as a record: for journals that keep objects. */
+export function plainRecord(
+  { subject, headers }: PlainForm,
+  source: Span,
+  from: number,
+  to: number,
+  timestamp: number,
+): BridgeRecord {
+  const value = viewOf(source.bytes, from, to)
+  return { subject, topic: "", partition: -1, key: null, value, headers, timestamp }
 }

@@ -12,7 +12,7 @@ import type { Shard } from "./shard.ts"
 export interface LaneSettings {
   /** Milliseconds from the start of one batch to the next, unless there is enough for a full one, or a publisher waits for an answer. The first after a pause never waits. */
   readonly linger: number
-  /** Bytes of a batch. */
+  /** Bytes of a batch of one partition. */
   readonly batchBytes: number
   readonly producer: ProducerOptions
   /** Milliseconds. */
@@ -49,6 +49,9 @@ export interface ExactlyOnce {
 
 /** Records in a batch at most: lists of them, and the answers, stay small. */
 const MOST_RECORDS = 16_384
+
+/** Of one request: each partition has a batch of its own in it, and of a topic with many partitions some have to wait. */
+const MOST_BATCHES = 4
 
 /** Milliseconds that a batch on its way is waited for at the end. Then its outcome is unknown: it is sent again by whoever is next. */
 const CLOSE_GRACE = 2_000
@@ -236,13 +239,10 @@ export class Lane {
   private build(): Batch {
     const { host, shards } = this
     const batch = new Batch(host, packingOf(this.producer as Producer, this.exactlyOnce !== null))
-    const { batchBytes } = host.settings
     // Each shard is the first in its turn.
-    const first = this.turn++
-    for (let i = 0; i < shards.length; i++) {
-      const shard = shards[(first + i) % shards.length]
-      if (shard.length > 0) batch.take(shard, this.most, batchBytes, this.condemned, this.already)
-    }
+    const first = this.turn++ % shards.length
+    const turned = [...shards.slice(first), ...shards.slice(0, first)]
+    batch.fill(turned, this.most, MOST_BATCHES * host.settings.batchBytes, this.condemned, this.already)
     // Whoever needs it asks again.
     batch.obstacle?.gone.catch(() => {})
     return batch

@@ -1,4 +1,6 @@
 import type { KafkaRecord, Packing, Places, Producer } from "../driver.ts"
+import type { RecordShape } from "../record-shape.ts"
+import type { Span } from "../span.ts"
 
 /** What the producer has for the next call. */
 export function packingOf(producer: Producer, transactional: boolean): Packing {
@@ -16,12 +18,27 @@ class ListPacking implements Packing {
     this.transactional = transactional
   }
 
+  /** Whoever sends it decides what a batch is. */
+  readonly full = false
+
   get length(): number {
     return this.records.length
   }
 
   add(record: KafkaRecord): void {
     this.records.push(record)
+  }
+
+  addValue(
+    { topic, partition, key, headers: shared }: RecordShape,
+    source: Span,
+    from: number,
+    to: number,
+    timestamp: number,
+    number: number,
+  ): void {
+    const value = source.bytes.subarray(from, to)
+    this.records.push({ topic, partition, key, value, headers: [], shared, number, timestamp })
   }
 
   send(): Promise<Places> {

@@ -1,6 +1,8 @@
 import { Codecs } from "../../core/codec.ts"
 import { FromFabric, type FromFabricOptions, type Received } from "../mapping/from-fabric.ts"
 import type { BridgeRecord } from "../record.ts"
+import type { RecordShape } from "../record-shape.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { SpoolRecord } from "../spool/record-format.ts"
 import { SpooledMessage } from "./spooled-message.ts"
 
@@ -15,6 +17,8 @@ export interface Mapper {
    * Throws, and the promise rejects with, a KafkaError: "poison" when the record is at fault.
    */
   map(record: SpoolRecord, into: BridgeRecord[]): Promise<void> | undefined
+  /** What `map` would make of each message of that form, whatever its value; null = ask it for each. Default: for each. */
+  shapeOf?(form: PlainForm): RecordShape | null
 }
 
 /** Results of stages that had to wait, until they are asked for: one batch's at most. */
@@ -53,6 +57,21 @@ export class RouteMapper implements Mapper {
     this.routed.length = 0
     this.routing.map(this.message.of(record), received, this.routed)
     return this.stage(sequence, this.routed, into)
+  }
+
+  shapeOf(form: PlainForm): RecordShape | null {
+    if (form.shape === undefined) form.shape = this.findShape(form)
+    return form.shape
+  }
+
+  private findShape({ subject, headers }: PlainForm): RecordShape | null {
+    if (this.stages.length > 0) return null
+    try {
+      return this.routing.shapeOf(subject, headers[0][1].toString("latin1"), this.plain.publisher.id)
+    } catch {
+      // A subject of which no topic can be made: `map` says so of each of its messages.
+      return null
+    }
   }
 
   /** For messages without a durable publisher one object that is filled again and again. */

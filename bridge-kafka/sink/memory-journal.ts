@@ -2,8 +2,10 @@ import { randomBytes } from "node:crypto"
 import { viewOf } from "../../core/view.ts"
 import type { KafkaHeader } from "../driver.ts"
 import type { BridgeRecord } from "../record.ts"
+import type { Span } from "../span.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
-import { type Journal, memoryOf } from "./journal.ts"
+import { type Journal, memoryOf, plainRecord } from "./journal.ts"
 import { SPOOL } from "./ledger.ts"
 
 export type FullPolicy = "block" | "drop-oldest" | "drop-new"
@@ -72,6 +74,10 @@ export class MemoryJournal implements Journal {
     this.bytes += size
     this.wake?.()
     return sequence
+  }
+
+  appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number {
+    return this.append(plainRecord(form, source, from, to, timestamp), form.shard, "", null)
   }
 
   whenDurable(): Promise<void> {

@@ -1,6 +1,8 @@
 import type { BridgeRecord } from "../record.ts"
+import type { Span } from "../span.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
-import type { Journal } from "./journal.ts"
+import { type Journal, plainRecord } from "./journal.ts"
 import type { MemoryJournal } from "./memory-journal.ts"
 
 /**
@@ -52,6 +54,10 @@ export class OverflowJournal implements Journal {
     this.spilled++
     this.wake?.()
     return this.base + sequence
+  }
+
+  appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number {
+    return this.append(plainRecord(form, source, from, to, timestamp), form.shard, "", null)
   }
 
   whenDurable(): Promise<void> {

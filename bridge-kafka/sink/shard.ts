@@ -1,5 +1,5 @@
 import type { SpoolRecord } from "../spool/record-format.ts"
-import { RecordRun } from "../spool/record-run.ts"
+import type { RecordRun } from "../spool/record-run.ts"
 import { memoryOf } from "./journal.ts"
 import type { Ledger } from "./ledger.ts"
 
@@ -32,7 +32,7 @@ export class Shard {
   awaited = 0
   /** Records that wait or are on their way. */
   length = 0
-  /** A ring: each is the record, or a run and its place in it. */
+  /** A ring: each is the record, or a run and its place in it; -1 = the record. */
   private entries = emptyRing(FIRST)
   private places = new Int32Array(FIRST)
   private head = 0
@@ -43,7 +43,7 @@ export class Shard {
 
   push(record: SpoolRecord): void {
     if (record.origin !== null) this.awaited++
-    this.put(record, 0)
+    this.put(record, ITSELF)
   }
 
   /** One of those that are decoded when they are needed. */
@@ -55,8 +55,24 @@ export class Shard {
   /** The oldest is 0. Perhaps a new object each time. */
   at(index: number): SpoolRecord {
     const at = (this.head + index) & (this.entries.length - 1)
-    const entry = this.entries[at] as Entry
-    return entry instanceof RecordRun ? entry.at(this.places[at]) : entry
+    const place = this.places[at]
+    return place === ITSELF ? (this.entries[at] as SpoolRecord) : (this.entries[at] as RecordRun).at(place)
+  }
+
+  sequenceAt(index: number): number {
+    const at = (this.head + index) & (this.entries.length - 1)
+    const place = this.places[at]
+    return place === ITSELF ? (this.entries[at] as SpoolRecord).sequence : (this.entries[at] as RecordRun).first + place
+  }
+
+  /** The run that it is decoded from when it is needed, at `placeAt`; null = it is there already. */
+  runAt(index: number): RecordRun | null {
+    const at = (this.head + index) & (this.entries.length - 1)
+    return this.places[at] === ITSELF ? null : (this.entries[at] as RecordRun)
+  }
+
+  placeAt(index: number): number {
+    return this.places[(this.head + index) & (this.entries.length - 1)]
   }
 
   /** The oldest ones are done. Returns the memory that they took. */
@@ -69,9 +85,14 @@ export class Shard {
       const entry = entries[at] as Entry
       // A run keeps its block of memory.
       entries[at] = null
-      const plain = !(entry instanceof RecordRun)
-      freed += plain ? memoryOf(entry) : entry.memoryAt(places[at])
-      if (plain ? entry.origin !== null : entry.hasOrigin(places[at])) this.awaited--
+      const place = places[at]
+      if (place === ITSELF) {
+        freed += memoryOf(entry as SpoolRecord)
+        if ((entry as SpoolRecord).origin !== null) this.awaited--
+      } else {
+        freed += (entry as RecordRun).memoryAt(place)
+        if ((entry as RecordRun).hasOrigin(place)) this.awaited--
+      }
     }
     this.head = (this.head + count) & mask
     this.length -= count
@@ -100,6 +121,8 @@ export class Shard {
 }
 
 type Entry = SpoolRecord | RecordRun
+
+const ITSELF = -1
 
 /** `size`: a power of two. */
 function emptyRing(size: number): (Entry | null)[] {

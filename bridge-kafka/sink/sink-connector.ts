@@ -16,6 +16,7 @@ import { Ledger } from "./ledger.ts"
 import { type RecordStage, RouteMapper } from "./mapper.ts"
 import { openJournal } from "./open-journal.ts"
 import { openTopics } from "./open-topics.ts"
+import { PlainForms } from "./plain-forms.ts"
 import { SinkPoison } from "./poison.ts"
 import { restoreLedgers } from "./restore.ts"
 import { type SinkSettings, shardsGroup } from "./settings.ts"
@@ -273,7 +274,8 @@ export class SinkConnector {
         trouble,
       },
     })
-    const intake = new Intake({ journal, counters, finder, taken, standby: others?.standby ?? null })
+    const forms = new PlainForms(settings.shards)
+    const intake = new Intake({ journal, counters, forms, taken, standby: others?.standby ?? null })
     return { shards, journal, mapper, dispatcher, keeper, intake, others }
   }
 

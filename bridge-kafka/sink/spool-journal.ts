@@ -1,4 +1,6 @@
 import type { BridgeRecord } from "../record.ts"
+import type { Span } from "../span.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { SpoolReader } from "../spool/reader.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
 import type { RecordRun } from "../spool/record-run.ts"
@@ -28,6 +30,10 @@ export class SpoolJournal implements Journal {
 
   append(record: BridgeRecord, shard: number, id: string, origin: Origin | null): number {
     return this.spool.append(record, shard, id, origin)
+  }
+
+  appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number {
+    return this.spool.appendPlain(form, source, from, to, timestamp)
   }
 
   whenDurable(sequence: number): Promise<void> {

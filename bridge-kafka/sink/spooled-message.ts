@@ -13,7 +13,8 @@ const NOTHING = Buffer.alloc(0)
 const MOST_NAMES = 64
 const alone = new Map<string, readonly KafkaHeader[]>()
 
-function codecHeader(codec: string): readonly KafkaHeader[] {
+/** The one header that the journal adds to a message without headers. */
+export function codecHeader(codec: string): readonly KafkaHeader[] {
   let headers = alone.get(codec)
   if (headers === undefined) {
     headers = Object.freeze([[CODEC, Buffer.from(codec)] as const])

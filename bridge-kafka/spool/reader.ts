@@ -59,7 +59,6 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
   private wake: (() => void) | null = null
   /** Where `cursor` is in memory. */
   private chunk: Chunk | null = null
-  private chunkAt = 0
   /** The file that was read last, and where in it which record is. */
   private file: FileHandle | null = null
   private segment: Segment | null = null
@@ -114,15 +113,8 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
     if (chunk === null) return null
     const first = this.cursor
     const until = Math.min(end, chunk.end, first + this.maxRecords)
-    const starts = new Int32Array(until - first + 1)
-    let at = this.chunkAt
-    for (; this.cursor < until; this.cursor++) {
-      starts[this.cursor - first] = at
-      at += PREFIX_SIZE + readU32(chunk.bytes, at)
-    }
-    starts[until - first] = at
-    this.chunkAt = at
-    return new RunBatch(new RecordRun(chunk.bytes, starts, first, this.decoder), this.takeMissed())
+    this.cursor = until
+    return new RunBatch(new RecordRun(chunk, first, until - first, this.decoder), this.takeMissed())
   }
 
   async close(): Promise<void> {
@@ -158,23 +150,19 @@ export class SpoolReader implements AsyncIterable<SpoolBatch> {
     this.cursor = first
   }
 
-  /** The chunk with the record at `cursor`; `chunkAt` is where. */
+  /** The chunk with the record at `cursor`. */
   private find(): Chunk | null {
     let { chunk } = this
-    if (chunk !== null && !chunk.evicted && chunk.end > this.cursor && chunk.first <= this.cursor) {
-      if (this.chunkAt > 0) return chunk
-    } else if (chunk !== null && !chunk.evicted && chunk.next?.first === this.cursor) {
-      this.chunk = chunk.next
-      this.chunkAt = chunk.next.start
-      return chunk.next
+    if (chunk !== null && !chunk.evicted) {
+      if (chunk.end > this.cursor && chunk.first <= this.cursor) return chunk
+      if (chunk.next?.first === this.cursor) {
+        this.chunk = chunk.next
+        return chunk.next
+      }
     }
     chunk = this.source.tail.find(this.cursor)
     this.chunk = chunk
-    if (chunk === null) return null
-    void this.closeFile()
-    this.chunkAt = chunk.start
-    for (let sequence = chunk.first; sequence < this.cursor; sequence++)
-      this.chunkAt += PREFIX_SIZE + readU32(chunk.bytes, this.chunkAt)
+    if (chunk !== null) void this.closeFile()
     return chunk
   }
 

@@ -17,6 +17,7 @@ import { MAX_VARINT_SIZE, Reader, writeVarint } from "../../core/varint.ts"
 import { viewOf } from "../../core/view.ts"
 import type { KafkaHeader } from "../driver.ts"
 import type { BridgeRecord } from "../record.ts"
+import { copySpan, type Span } from "../span.ts"
 import { crc32c } from "./crc32c.ts"
 import { Interner } from "./interner.ts"
 
@@ -143,6 +144,58 @@ export function encodeRecord(
   writeU48(timestamp, into, start + PREFIX_SIZE + 6)
   into[start + FLAGS_AT] = flags
   writeU32(crc32c(into, start + PREFIX_SIZE, at, length), into, start + 4)
+  return at
+}
+
+/** The body of a record that has a subject, headers and a value, up to the value. */
+export function encodedBody(subject: string, shard: number, headers: readonly KafkaHeader[]): Buffer {
+  const value = Buffer.alloc(0)
+  const record = { subject, topic: "", partition: -1, key: null, value, headers, timestamp: 0 }
+  const bytes = Buffer.alloc(roomFor(record, "", null))
+  return Buffer.from(bytes.subarray(HEAD_SIZE, encodeRecord(bytes, 0, 0, record, shard, "", null, false)))
+}
+
+/** What is known of a plain message's record before it comes (plain-form.ts). */
+interface PlainBody {
+  readonly headers: readonly KafkaHeader[]
+  /** By `encodedBody`. */
+  readonly body: Buffer
+}
+
+/** Bytes of a record with that body and a value of `length` bytes. */
+export function plainSize({ body }: PlainBody, length: number): number {
+  return HEAD_SIZE + body.length + length
+}
+
+/** Where the value of a record with that body begins. */
+export function valueIn(start: number, { body }: PlainBody): number {
+  return start + HEAD_SIZE + body.length
+}
+
+/** As `encodeRecord` of one with that body, whose value lies in `source`: `into` has room for `plainSize` bytes. */
+export function encodePlain(
+  into: Span,
+  start: number,
+  sequence: number,
+  timestamp: number,
+  { body, headers }: PlainBody,
+  source: Span,
+  from: number,
+  to: number,
+  syncPoint: boolean,
+): number {
+  const { bytes, view } = into
+  let at = start + HEAD_SIZE
+  bytes.set(body, at)
+  at += body.length
+  copySpan(source, from, to, into, at)
+  at += to - from
+  const length = at - start - PREFIX_SIZE
+  view.setInt32(start, length, true)
+  writeU48(sequence, bytes, start + PREFIX_SIZE)
+  writeU48(timestamp, bytes, start + PREFIX_SIZE + 6)
+  bytes[start + FLAGS_AT] = HAS_VALUE | (headers.length > 0 ? HAS_HEADERS : 0) | (syncPoint ? SYNC_POINT : 0)
+  view.setInt32(start + 4, crc32c(bytes, start + PREFIX_SIZE, at, length), true)
   return at
 }
 

@@ -3,6 +3,7 @@ import fs from "node:fs/promises"
 import path from "node:path"
 import { HeddleError } from "../../core/errors.ts"
 import type { BridgeRecord } from "../record.ts"
+import type { Span } from "../span.ts"
 import { CHUNK_SIZE, Chunk } from "./chunk.ts"
 import { DurableWaiters } from "./durable-waiters.ts"
 import { findByTime } from "./find-by-time.ts"
@@ -11,9 +12,10 @@ import { Gate } from "./gate.ts"
 import { GroupWriter } from "./group-writer.ts"
 import { MarkFile } from "./mark.ts"
 import { checkSize, resolveOptions, type SpoolOptions, type SpoolSettings } from "./options.ts"
+import type { PlainForm } from "./plain-form.ts"
 import { ReadAhead } from "./read-ahead.ts"
 import { type ReaderOptions, type ReaderSource, SpoolReader } from "./reader.ts"
-import { encodeRecord, type Origin, roomFor, timestampAt } from "./record-format.ts"
+import { encodePlain, encodeRecord, type Origin, plainSize, roomFor } from "./record-format.ts"
 import { type Recovered, recover, type TornTail } from "./recovery.ts"
 import { SEGMENT_HEADER_SIZE, Segment, writeSegmentHeader } from "./segment.ts"
 import { SegmentList } from "./segment-list.ts"
@@ -139,41 +141,28 @@ export class Spool implements ReaderSource {
    * a timestamp that is none.
    */
   append(record: BridgeRecord, shard: number, id = "", origin: Origin | null = null): number {
-    const room = roomFor(record, id, origin)
-    const { settings, writer, list } = this
-    if (
-      this.closed ||
-      this.diskFull ||
-      writer.pending + room > settings.bufferBytes ||
-      list.bytes + room + SEGMENT_HEADER_SIZE > settings.maxBytes
-    ) {
-      if (!this.makeRoom(room)) return -1
-    }
-    let chunk = this.chunk
-    if (
-      chunk === null ||
-      room > chunk.bytes.length - chunk.used ||
-      chunk.segment.bytes + room > settings.segmentBytes ||
-      this.turnWanted
-    )
-      chunk = this.begin(room)
-    const start = chunk.used
+    const chunk = this.chunkFor(roomFor(record, id, origin))
+    if (chunk === null) return -1
     const sequence = this.next
-    const end = encodeRecord(chunk.bytes, start, sequence, record, shard, id, origin, writer.atSyncPoint)
-    const { segment } = chunk
-    segment.index.add(sequence, segment.bytes, timestampAt(chunk.bytes, start), Date.now)
-    this.next = sequence + 1
-    chunk.used = end
-    chunk.end = sequence + 1
-    segment.end = sequence + 1
-    segment.bytes += end - start
-    list.bytes += end - start
-    // The header of a new segment waits with its first record.
-    writer.note(start === SEGMENT_HEADER_SIZE && chunk.start === start ? end : end - start)
+    const { writer } = this
+    const end = encodeRecord(chunk.bytes, chunk.used, sequence, record, shard, id, origin, writer.atSyncPoint)
+    this.appended(chunk, end, record.timestamp, null)
     if (origin === null) this.ahead.plain(sequence)
     // Its publisher waits for an answer: for the disk only where nobody reads ahead. (Who asks for the disk says `hurry`.)
     else if (!this.ahead.awaited(sequence)) writer.hurry()
     else if (this.readersWaiting.size > 0) this.wakeReaders()
+    return sequence
+  }
+
+  /** As `append` of a plain message with that form, whose value lies in `source` from `from` up to `to`. */
+  appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number {
+    const chunk = this.chunkFor(plainSize(form, to - from))
+    if (chunk === null) return -1
+    const sequence = this.next
+    const synced = this.writer.atSyncPoint
+    const end = encodePlain(chunk, chunk.used, sequence, timestamp, form, source, from, to, synced)
+    this.appended(chunk, end, timestamp, form)
+    this.ahead.plain(sequence)
     return sequence
   }
 
@@ -282,6 +271,42 @@ export class Spool implements ReaderSource {
       this.lock.release()
     }
     if (this.failure !== null && !failedBefore) throw this.failure
+  }
+
+  /** Where a record goes that takes `room` bytes at most. Null: it is refused, and counted. */
+  private chunkFor(room: number): Chunk | null {
+    const { settings, writer, list, chunk } = this
+    if (
+      this.closed ||
+      this.diskFull ||
+      writer.pending + room > settings.bufferBytes ||
+      list.bytes + room + SEGMENT_HEADER_SIZE > settings.maxBytes
+    ) {
+      if (!this.makeRoom(room)) return null
+    }
+    if (
+      chunk === null ||
+      room > chunk.bytes.length - chunk.used ||
+      chunk.segment.bytes + room > settings.segmentBytes ||
+      this.turnWanted
+    )
+      return this.begin(room)
+    return chunk
+  }
+
+  /** The next record was written into the chunk, up to `end`. */
+  private appended(chunk: Chunk, end: number, timestamp: number, form: PlainForm | null): void {
+    const { segment, used: start } = chunk
+    const { list } = this
+    const sequence = this.next
+    segment.index.add(sequence, segment.bytes, timestamp, Date.now)
+    chunk.add(end, form)
+    this.next = sequence + 1
+    segment.end = sequence + 1
+    segment.bytes += end - start
+    list.bytes += end - start
+    // The header of a new segment waits with its first record.
+    this.writer.note(start === SEGMENT_HEADER_SIZE && chunk.start === start ? end : end - start)
   }
 
   /** A new chunk for at least `room` bytes, in a new segment where the old one is full. Rare. */

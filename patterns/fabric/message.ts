@@ -90,9 +90,12 @@ export function extraOf(codecName: string, headers: Buffer | null, kept = false)
 export class FabricMessage<T = unknown> {
   private readonly envelope: Envelope
   private readonly codec: number
-  private readonly source: Buffer
-  private readonly start: number
-  private readonly end: number
+  /** @internal For who copies the payload, unless it is `shared`: it lies in `source` from `start` to `end`. */
+  readonly source: Buffer
+  /** @internal */
+  readonly start: number
+  /** @internal */
+  readonly end: number
   private readonly extra: Extra | null
   private value: unknown = UNREAD
 
@@ -164,6 +167,17 @@ export class FabricMessage<T = unknown> {
     const headers = MessageHeaders.decode(extra.headers, 0, extra.headers.length)
     extra.headers = headers
     return headers
+  }
+
+  /** @internal Without making an object of them. */
+  get hasHeaders(): boolean {
+    const { extra } = this
+    return extra !== null && extra.headers !== null
+  }
+
+  /** @internal Whether `plainBytes` differs from `bytes`. */
+  get shared(): boolean {
+    return this.codec === CODEC_MSGPACK_SHARED
   }
 
   /** Id of the node that sent it. */

@@ -2,10 +2,18 @@ import assert from "node:assert/strict"
 import zlib from "node:zlib"
 import type { Compression, KafkaHeader, KafkaRecord } from "../../../bridge-kafka/driver.ts"
 import { type AbortedTransaction, decodeBatches } from "../../../bridge-kafka/platformatic/decode-batch.ts"
-import { compress, encodeRecords, sealBatch } from "../../../bridge-kafka/platformatic/encode-batch.ts"
+import {
+  BATCH_HEADER,
+  BatchEncoder,
+  compress,
+  encodeRecords,
+  sealBatch,
+} from "../../../bridge-kafka/platformatic/encode-batch.ts"
 import { type Library, loadLibrary } from "../../../bridge-kafka/platformatic/load.ts"
 import { Cursor, varintSize, writeVarint } from "../../../bridge-kafka/platformatic/varint.ts"
+import { RecordShape } from "../../../bridge-kafka/record-shape.ts"
 import { SharedHeaders } from "../../../bridge-kafka/shared-headers.ts"
+import { spanOf } from "../../../bridge-kafka/span.ts"
 import { isError } from "../../conformance/kafka-driver.ts"
 import { type Random, seeded } from "../../support/random.ts"
 
@@ -106,6 +114,36 @@ describe("Batches of Kafka's record format", () => {
       numbers.map(number => (number === undefined ? "a=1,b=2" : `a=1,n=${number},b=2`)),
     )
   })
+
+  it("a value in a frame gives the same bytes as the whole record", () =>
+    seeded(random => {
+      for (let round = 0; round < 30; round++) {
+        const limit = random.int(200, 20_000)
+        const [whole, framed] = [new BatchEncoder(limit), new BatchEncoder(limit)]
+        const shapes = Array.from({ length: 4 }, (_, index) => {
+          const key = random.chance(0.3) ? null : random.bytes(random.int(0, 200))
+          const shared = new SharedHeaders([["a", random.bytes(random.int(0, 80))]], "number")
+          return new RecordShape(`s${index}`, PLACE.topic, PLACE.partition, key, shared, { records: 0 })
+        })
+        for (;;) {
+          const shape = random.pick(shapes)
+          const source = random.bytes(random.int(0, 900))
+          const from = random.int(0, source.length)
+          const to = random.int(from, source.length)
+          const number = random.pick([0, 9, 10, 2 ** 31, Number.MAX_SAFE_INTEGER, random.int(0, 1e6)])
+          const timestamp = Math.floor(random.next() * 2e12)
+          const { key, headers: shared } = shape
+          const value = source.subarray(from, to)
+          const added = whole.add({ ...PLACE, key, value, headers: [], shared, number, timestamp })
+          assert.equal(framed.addValue(shape, spanOf(source), from, to, timestamp, number), added)
+          if (!added) break
+          assert.equal(framed.isNearlyFull, whole.isNearlyFull)
+        }
+        const [{ bytes, ...rest }, { bytes: wanted, ...others }] = [framed.take(), whole.take()]
+        assert.deepEqual(rest, others)
+        assert.deepEqual(bytes.subarray(BATCH_HEADER), wanted.subarray(BATCH_HEADER))
+      }
+    }))
 
   it("a flipped bit is found", () =>
     seeded(random => {

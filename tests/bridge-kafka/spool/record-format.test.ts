@@ -1,12 +1,18 @@
 import assert from "node:assert/strict"
+import type { KafkaHeader } from "../../../bridge-kafka/driver.ts"
+import { spanOf } from "../../../bridge-kafka/span.ts"
+import { PlainForm } from "../../../bridge-kafka/spool/plain-form.ts"
 import {
   checksumHolds,
+  encodePlain,
   encodeRecord,
   isSyncPoint,
+  plainSize,
   RecordDecoder,
   roomFor,
   sequenceAt,
   sizeAt,
+  valueIn,
 } from "../../../bridge-kafka/spool/record-format.ts"
 import { seeded } from "../../support/random.ts"
 import { plain, randomOrigin, randomRecord, record } from "./records.ts"
@@ -31,6 +37,34 @@ describe("the spool's record format (SPOOL-1)", () => {
         const read = decoder.decode(into, start)
         assert.deepEqual(plain(read), written)
         assert.deepEqual([read.sequence, read.shard, read.id, read.origin], [sequence, shard, id, origin])
+      }
+    }))
+
+  it("a plain message written by its form is the same, byte by byte", () =>
+    seeded(random => {
+      for (let round = 0; round < 500; round++) {
+        const source = random.bytes(random.int(0, 700))
+        const from = random.int(0, source.length)
+        const to = random.int(from, source.length)
+        const subject = random.pick(["a", "orders.eu.created", "äöü.ключ", "s".repeat(300)])
+        const headers: KafkaHeader[] = random.chance(0.2) ? [] : [["hd.codec", Buffer.from("msgpack")]]
+        const written = record({
+          subject,
+          headers,
+          value: source.subarray(from, to),
+          timestamp: random.int(0, 2 ** 31),
+        })
+        const sequence = random.pick([0, 2 ** 32 - 1, 2 ** 40 + 5])
+        const form = new PlainForm(subject, random.int(0, 1000), headers)
+        const [one, other] = [Buffer.alloc(2_000), Buffer.alloc(2_000)]
+        const start = random.int(0, 9)
+        const end = encodeRecord(one, start, sequence, written, form.shard, "", null, round % 2 === 0)
+        const { timestamp } = written
+        const [span, synced] = [spanOf(source), round % 2 === 0]
+        assert.equal(encodePlain(spanOf(other), start, sequence, timestamp, form, span, from, to, synced), end)
+        assert.equal(plainSize(form, to - from), end - start)
+        assert.equal(valueIn(start, form), end - (to - from))
+        assert.deepEqual(other.subarray(start, end), one.subarray(start, end))
       }
     }))
 

@@ -52,7 +52,11 @@ function throughProducer(producer: Producer): Producer {
       get length() {
         return packing.length
       },
+      get full() {
+        return packing.full
+      },
       add: record => packing.add(record),
+      addValue: (...args) => packing.addValue(...args),
       send: around(() => packing.send()),
     }
   }

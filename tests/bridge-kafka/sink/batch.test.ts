@@ -1,0 +1,120 @@
+import assert from "node:assert/strict"
+import type { KafkaRecord, Packing, Places } from "../../../bridge-kafka/driver.ts"
+import { Routes } from "../../../bridge-kafka/mapping/routes.ts"
+import { Batch } from "../../../bridge-kafka/sink/batch.ts"
+import { Dispatcher } from "../../../bridge-kafka/sink/dispatcher.ts"
+import { packingOf } from "../../../bridge-kafka/sink/list-packing.ts"
+import { RouteMapper } from "../../../bridge-kafka/sink/mapper.ts"
+import { PlainForms } from "../../../bridge-kafka/sink/plain-forms.ts"
+import { Shard } from "../../../bridge-kafka/sink/shard.ts"
+import { SpoolJournal } from "../../../bridge-kafka/sink/spool-journal.ts"
+import type { Topics } from "../../../bridge-kafka/sink/topics.ts"
+import { spanOf } from "../../../bridge-kafka/span.ts"
+import { Spool } from "../../../bridge-kafka/spool/spool.ts"
+import { closesAfterEach, later } from "../../support/cleanup.ts"
+import { temporaryFolder } from "../../support/folders.ts"
+import { type Random, seeded } from "../../support/random.ts"
+import { until } from "../../support/wait.ts"
+
+const SHARDS = 5
+const SUBJECTS = ["a.1", "a.2", "a.3", "b.1", "b.2", "c.1", "nobody.wants.it"]
+
+/** A journal with messages of all kinds, dispatched to the shards. */
+async function filled(random: Random, count: number) {
+  const spool = await Spool.open({ folder: temporaryFolder() })
+  later(() => spool.close())
+  const journal = new SpoolJournal(spool)
+  const forms = new PlainForms(SHARDS)
+  const shards = Array.from({ length: SHARDS }, (_, number) => new Shard(number))
+  for (let i = 0; i < count; i++) {
+    const subject = random.pick(SUBJECTS)
+    const value = random.bytes(random.int(0, 90))
+    const { shard, form } = forms.of(subject, random.chance(0.95) ? "bytes" : "json")
+    if (form !== null && random.chance(0.9)) journal.appendPlain(form, spanOf(value), 0, value.length, 1_000 + i)
+    else {
+      const id = random.chance(0.5) ? `id-${i}` : ""
+      const rest = { topic: "", partition: -1, key: null, value, timestamp: 1_000 + i }
+      journal.append({ subject, ...rest, headers: [["h", Buffer.from("1")]] }, shard, id, null)
+    }
+  }
+  const mapper = new RouteMapper(
+    {
+      fabricId: "f",
+      bridge: "b",
+      connector: "c",
+      routes: new Routes([
+        { subjects: "a.>", topic: "plain" },
+        { subjects: "b.*", topic: "keyless", key: "none" },
+        { subjects: "c.*", topic: "headed", headers: { more: "${subject}" } },
+      ]),
+    },
+    journal.id,
+  )
+  const dispatcher = new Dispatcher(journal, 0, shards, () => 0, 1e9, {
+    arrived: () => {},
+    failed: error => assert.fail(String(error)),
+  })
+  dispatcher.start()
+  await until(() => dispatcher.readTo === count)
+  later(async () => {
+    await journal.close()
+    await dispatcher.stop()
+  })
+  return { shards, mapper, journal }
+}
+
+function listed(): { packing: Packing; records: KafkaRecord[] } {
+  const records: KafkaRecord[] = []
+  const produce = async (all: readonly KafkaRecord[]) => {
+    records.push(...all)
+    return all.map(({ topic, partition }, offset) => ({ topic, partition, offset }))
+  }
+  const packing = packingOf({ produce, transact: produce, close: async () => {} }, false)
+  return { packing, records }
+}
+
+const topics = { count: () => 3, resolve: async () => {} } as unknown as Topics
+const poison = { replace: () => null, replaced: () => {} }
+const NONE: ReadonlyMap<number, null> = new Map()
+
+describe("a batch of a sink", () => {
+  closesAfterEach()
+
+  it("makes the same of plain messages as if it looked at each, takes the oldest first, and settles what it took", () =>
+    seeded(async random => {
+      const count = random.int(1, 6_000)
+      const { shards, mapper, journal } = await filled(random, count)
+      const slow = { map: mapper.map.bind(mapper) }
+      const done: number[] = []
+      while (shards.some(shard => shard.length > 0)) {
+        const most = random.int(1, 2_000)
+        const limit = random.int(100, 100_000)
+        const sent: KafkaRecord[][] = []
+        const before = done.length
+        for (const one of [slow, mapper]) {
+          const { packing, records } = listed()
+          const batch = new Batch({ mapper: one, topics, poison, spool: journal.id }, packing)
+          batch.fill(shards, most, limit, NONE, NONE)
+          assert.ok(batch.length > 0)
+          const places: Places = await packing.send()
+          sent.push(records)
+          if (one === slow) continue
+          batch.settle(places, false, sequence => done.push(sequence))
+          assert.equal(done.length - before, batch.length)
+          // Nothing much older is left behind.
+          const oldest = Math.min(...shards.filter(shard => shard.length > 0).map(shard => shard.sequenceAt(0)))
+          assert.ok(Math.max(...done.slice(before)) < oldest + 2 * 1_024)
+        }
+        const plain = (records: readonly KafkaRecord[]) =>
+          records.map(({ topic, partition, key, value, timestamp, headers, shared, number }) => ({
+            ...{ topic, partition, key, value, timestamp, number },
+            headers: [...(shared?.list ?? []), ...headers],
+          }))
+        assert.deepEqual(plain(sent[1]), plain(sent[0]))
+      }
+      assert.deepEqual(
+        done.sort((a, b) => a - b),
+        Array.from({ length: count }, (_, index) => index),
+      )
+    }))
+})
