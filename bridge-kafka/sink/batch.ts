@@ -28,6 +28,16 @@ interface Bounds {
   readonly usual: boolean
 }
 
+/** A shard that more is taken of. */
+interface Open {
+  readonly shard: Shard
+  /** Records of it that another batch has, which goes first. */
+  readonly before: number
+  taken: number
+}
+
+const NONE: ReadonlyMap<number, never> = new Map<number, never>()
+
 /** What becomes of records that can never pass (errors.tolerance). */
 export interface Poison {
   /** What to send in its place; null = nothing. Throws a KafkaError of kind fatal when the connector is to stop before it. */
@@ -66,7 +76,12 @@ export class Batch {
   length = 0
   /** Journal records in it that become records of Kafka. */
   entries = 0
+  /** `from`: place in the shard, once what went before is settled. */
   private readonly parts: { readonly shard: Shard; readonly from: number; count: number }[] = []
+  /** Records of each shard. */
+  private readonly taken = new Map<Shard, number>()
+  /** It goes first, and is not settled yet. */
+  private behind: Batch | null = null
   /** For each journal record where in `packing` it ends; null while each has become one record, as most do. */
   private ends: number[] | null = null
   /** By place in the batch, those whose publishers wait. The others are bytes again: nothing of them is needed any more. */
@@ -102,15 +117,17 @@ export class Batch {
     already: ReadonlyMap<number, StoredAt | null>,
   ): void {
     this.already = already
-    const bounds = { most, limit, condemned, usual: condemned.size === 0 && already.size === 0 }
-    let open = shards.filter(one => one.length > 0).map(shard => ({ shard, taken: 0 }))
-    while (open.length > 0 && !this.isFull(bounds)) {
-      // Nearly in the order of the journal: the oldest go first, and its memory is read from the beginning on, once.
-      let until = Number.POSITIVE_INFINITY
-      if (open.length > 1)
-        for (const { shard, taken } of open) until = Math.min(until, shard.sequenceAt(taken) + STRIDE)
-      open = open.filter(one => this.take(one, until, bounds) && one.taken < one.shard.length)
-    }
+    this.behind = null
+    this.more(shards, { most, limit, condemned, usual: condemned.size === 0 && already.size === 0 })
+  }
+
+  /**
+   * As `fill`, while another batch is on its way: takes what that one leaves, and plain messages only, because what becomes of others
+   * may depend on it. Then it has to be settled before `fill`; if it is built anew, this one is of no use.
+   */
+  prepare(shards: readonly Shard[], behind: Batch, most: number, limit: number): void {
+    this.behind = behind
+    this.more(shards, { most, limit, condemned: NONE, usual: true })
   }
 
   /** The checkpoint that belongs to the batch goes with it. */
@@ -227,25 +244,45 @@ export class Batch {
     return true
   }
 
+  private more(shards: readonly Shard[], bounds: Bounds): void {
+    let open: Open[] = []
+    for (const shard of shards) {
+      const before = this.behind?.taken.get(shard) ?? 0
+      const taken = this.taken.get(shard) ?? 0
+      if (before + taken < shard.length) open.push({ shard, before, taken })
+    }
+    const all = open
+    while (open.length > 0 && !this.isFull(bounds)) {
+      // Nearly in the order of the journal: the oldest go first, and its memory is read from the beginning on, once.
+      let until = Number.POSITIVE_INFINITY
+      if (open.length > 1)
+        for (const { shard, before, taken } of open) until = Math.min(until, shard.sequenceAt(before + taken) + STRIDE)
+      open = open.filter(one => this.take(one, until, bounds) && one.before + one.taken < one.shard.length)
+    }
+    for (const { shard, taken } of all) this.taken.set(shard, taken)
+  }
+
   private isFull({ most, limit }: Bounds): boolean {
     return this.entries >= most || this.bytes >= limit || this.packing.full
   }
 
   /** More of a shard, up to that sequence. False: the batch takes nothing that comes behind. */
-  private take(one: { readonly shard: Shard; taken: number }, until: number, bounds: Bounds): boolean {
-    const { shard } = one
+  private take(one: Open, until: number, bounds: Bounds): boolean {
+    const { shard, before } = one
     const part = { shard, from: one.taken, count: 0 }
     this.parts.push(part)
     this.position = shard.ledger?.peek(this.sources.spool)?.stored.last ?? -1
-    for (; one.taken < shard.length && !this.isFull(bounds); one.taken++) {
-      if (shard.sequenceAt(one.taken) >= until) break
-      if (!bounds.usual || !this.addPlain(shard, one.taken)) {
-        const record = shard.at(one.taken)
+    for (let index = before + one.taken; index < shard.length && !this.isFull(bounds); index++) {
+      if (shard.sequenceAt(index) >= until) break
+      if (!bounds.usual || !this.addPlain(shard, index)) {
+        if (this.behind !== null) return false
+        const record = shard.at(index)
         if (!this.add(record, shard.ledger, bounds.condemned)) return false
         if (record.origin !== null) this.awaited.set(this.length, record)
       }
       this.added()
       part.count++
+      one.taken++
     }
     return true
   }

@@ -67,6 +67,10 @@ export class Lane {
   private producer: Producer | null = null
   /** The same records again: an idempotent producer knows them. */
   private again: Batch | null = null
+  /** At-least-once: on its way, and what was taken behind it. */
+  private sent: Batch | null = null
+  private next: Batch | null = null
+  private preparing = false
   /** Refused, by the sequence in the journal: in the next attempt something stands in their place. */
   private readonly condemned = new Map<number, unknown>()
   /** Of a batch of which something was refused: what was stored nevertheless, by the sequence in the journal. */
@@ -115,6 +119,7 @@ export class Lane {
     await this.roundIsOver()
     // Others of the batch go again, perhaps twice: at least once.
     this.again = null
+    this.next = null
     this.wake()
   }
 
@@ -125,7 +130,10 @@ export class Lane {
 
   /** There is more to send. */
   wake(): void {
-    if (this.wakeUp === null) return
+    if (this.wakeUp === null) {
+      this.prepareSoon()
+      return
+    }
     if (this.wantsFull && this.waiting() < this.host.settings.batchBytes && !this.isAwaited()) return
     this.wakeUp()
   }
@@ -218,7 +226,7 @@ export class Lane {
     this.inRound = true
     this.lastStart = performance.now()
     const stored = batch.packing.length
-    const places = stored === 0 ? [] : await this.send(batch)
+    const places = stored === 0 ? [] : await this.sendAndPrepare(batch)
     this.again = null
     const { counters } = host
     const freed = batch.settle(places, this.exactlyOnce !== null, sequence => {
@@ -237,15 +245,58 @@ export class Lane {
   }
 
   private build(): Batch {
-    const { host, shards } = this
-    const batch = new Batch(host, packingOf(this.producer as Producer, this.exactlyOnce !== null))
-    // Each shard is the first in its turn.
-    const first = this.turn++ % shards.length
-    const turned = [...shards.slice(first), ...shards.slice(0, first)]
-    batch.fill(turned, this.most, MOST_BATCHES * host.settings.batchBytes, this.condemned, this.already)
+    const { next, shards } = this
+    this.next = null
+    const batch = next?.isOf(shards) === true ? next : this.empty()
+    batch.fill(this.turned(), this.most, this.limit, this.condemned, this.already)
     // Whoever needs it asks again.
     batch.obstacle?.gone.catch(() => {})
     return batch
+  }
+
+  /** Once all that this turn brings is there. */
+  private prepareSoon(): void {
+    if (this.sent === null || this.preparing) return
+    this.preparing = true
+    setImmediate(() => {
+      this.preparing = false
+      this.prepare()
+    })
+  }
+
+  /** While Kafka is at work on one batch, the next is written down: it is sent as soon as the answer comes. */
+  private prepare(): void {
+    const { sent, condemned, already } = this
+    if (sent === null || this.producer === null || condemned.size + already.size > 0 || this.most < MOST_RECORDS) return
+    this.next ??= this.empty()
+    this.next.prepare(this.turned(), sent, this.most, this.limit)
+  }
+
+  private empty(): Batch {
+    return new Batch(this.host, packingOf(this.producer as Producer, this.exactlyOnce !== null))
+  }
+
+  /** Bytes of one request, roughly. */
+  private get limit(): number {
+    return MOST_BATCHES * this.host.settings.batchBytes
+  }
+
+  /** Each shard is the first in its turn. */
+  private turned(): Shard[] {
+    const { shards } = this
+    const first = this.turn++ % shards.length
+    return [...shards.slice(first), ...shards.slice(0, first)]
+  }
+
+  /** What is not on its way must not be prepared behind: its records leave their shards in a moment. */
+  private async sendAndPrepare(batch: Batch): Promise<Places> {
+    if (this.exactlyOnce === null) this.sent = batch
+    this.prepareSoon()
+    try {
+      return await this.send(batch)
+    } finally {
+      this.sent = null
+    }
   }
 
   private async send(batch: Batch): Promise<Places> {
@@ -254,6 +305,7 @@ export class Lane {
         batch.addCheckpoint(this.exactlyOnce.checkpointTopic, this.exactlyOnce.shard, Date.now())
       return await batch.packing.send()
     } catch (error) {
+      if (kindOf(error) !== "retriable") this.next = null
       if (this.exactlyOnce !== null) {
         this.broken = true
         this.host.counters.aborted++
@@ -333,6 +385,7 @@ export class Lane {
     const { producer } = this
     this.producer = null
     this.again = null
+    this.next = null
     this.broken = false
     await producer?.close().catch(() => {})
   }
