@@ -212,7 +212,7 @@ export const PRODUCER_KEYS = [
     default: "512KiB",
     min: 1,
     max: 2 ** 30,
-    doc: "Bytes after which a batch of one shard is sent without waiting. Below the broker's `message.max.bytes` (1 MiB), which counts a batch of one partition. (Kafka's client: 16 KiB of one partition.)",
+    doc: "Bytes of a batch of one partition: once so many wait nothing lingers, and one request takes four times as many at most. Below the broker's `message.max.bytes` (1 MiB). (Kafka's client: 16 KiB.)",
   },
   {
     name: "acks",
