@@ -77,7 +77,7 @@ function writeHeader(target: Buffer, start: number, [name, value]: KafkaHeader):
 
 /** What stands around the value of a record: the key, and the headers up to the number's digits; with lengths and counts. */
 interface Frame {
-  readonly before: Buffer
+  readonly before: Span
   readonly after: Buffer
 }
 
@@ -95,7 +95,7 @@ function makeFrame({ key, headers }: RecordShape): Frame {
   after.set(shared, at)
   at = writeBytes(after, at + shared.length, name)
   return {
-    before: Buffer.from(before.subarray(0, writeBytes(before, 0, key))),
+    before: spanOf(Buffer.from(before.subarray(0, writeBytes(before, 0, key)))),
     after: Buffer.from(after.subarray(0, at)),
   }
 }
@@ -107,18 +107,25 @@ function digitsOf(number: number): number {
   return length
 }
 
+/** The digits of 0 to 99, two each. */
+const PAIRS = Buffer.from(Array.from({ length: 100 }, (_, number) => String(number).padStart(2, "0")).join(""))
+
 /** A whole number as text of so many digits, its length before it. */
 function writeDigits(target: Buffer, start: number, number: number, length: number): number {
   const end = start + 1 + length
   // Zigzag of at most 16.
   target[start] = length << 1
   let rest = number
-  for (let at = end - 1; at > start; at--) {
+  let at = end
+  while (rest > 9) {
     // Beyond 31 bits the remainder is slow, and few get there.
-    const higher = rest > 0x7fffffff ? Math.floor(rest / 10) : (rest / 10) | 0
-    target[at] = 48 + (rest - higher * 10)
+    const higher = rest > 0x7fffffff ? Math.floor(rest / 100) : (rest / 100) | 0
+    const pair = 2 * (rest - higher * 100)
+    target[--at] = PAIRS[pair + 1]
+    target[--at] = PAIRS[pair]
     rest = higher
   }
+  if (at > start + 1) target[--at] = 48 + rest
   return end
 }
 
@@ -214,12 +221,12 @@ export class BatchEncoder {
   addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): boolean {
     const { count, used } = this
     const { before, after } = frameOf(shape)
+    const head = before.bytes.length
     const length = to - from
     if (count === 0) this.begin(timestamp)
     const delta = timestamp - this.firstTime
     const digits = digitsOf(number)
-    const size =
-      2 + varintSize(delta) + varintSize(count) + before.length + varintSize(length) + length + after.length + digits
+    const size = 2 + varintSize(delta) + varintSize(count) + head + varintSize(length) + length + after.length + digits
     const end = used + varintSize(size) + size
     if (count > 0 && end > this.limit) return false
     this.makeRoom(end - used)
@@ -228,8 +235,8 @@ export class BatchEncoder {
     let at = writeVarint(bytes, used, size)
     bytes[at++] = 0
     at = writeVarint(bytes, writeVarint(bytes, at, delta), count)
-    bytes.set(before, at)
-    at = writeVarint(bytes, at + before.length, length)
+    copySpan(before, 0, head, target, at)
+    at = writeVarint(bytes, at + head, length)
     copySpan(source, from, to, target, at)
     at += length
     bytes.set(after, at)

@@ -3,19 +3,14 @@
  * Node 20.19 does not have it. Slicing by eight: one table look-up a byte still, but eight that do not wait for one another.
  */
 
+import type { Span } from "../span.ts"
+
 /** 0x1edc6f41 with its bits reversed. */
 const POLYNOMIAL = 0x82f63b78
 const SLICES = 8
 
-const TABLE = makeTable()
-const T0 = TABLE.subarray(0, 256)
-const T1 = TABLE.subarray(256, 512)
-const T2 = TABLE.subarray(512, 768)
-const T3 = TABLE.subarray(768, 1024)
-const T4 = TABLE.subarray(1024, 1280)
-const T5 = TABLE.subarray(1280, 1536)
-const T6 = TABLE.subarray(1536, 1792)
-const T7 = TABLE.subarray(1792, 2048)
+/** One table of all slices: eight would be eight addresses to keep. */
+const T = makeTable()
 
 function makeTable(): Int32Array {
   const table = new Int32Array(SLICES * 256)
@@ -35,15 +30,36 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, seed = 
   for (const whole = end - 7; at < whole; at += 8) {
     crc ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
     crc =
-      T7[crc & 0xff] ^
-      T6[(crc >>> 8) & 0xff] ^
-      T5[(crc >>> 16) & 0xff] ^
-      T4[crc >>> 24] ^
-      T3[bytes[at + 4]] ^
-      T2[bytes[at + 5]] ^
-      T1[bytes[at + 6]] ^
-      T0[bytes[at + 7]]
+      T[0x700 + (crc & 0xff)] ^
+      T[0x600 + ((crc >>> 8) & 0xff)] ^
+      T[0x500 + ((crc >>> 16) & 0xff)] ^
+      T[0x400 + (crc >>> 24)] ^
+      T[0x300 + bytes[at + 4]] ^
+      T[0x200 + bytes[at + 5]] ^
+      T[0x100 + bytes[at + 6]] ^
+      T[bytes[at + 7]]
   }
-  for (; at < end; at++) crc = (crc >>> 8) ^ T0[(crc ^ bytes[at]) & 0xff]
+  for (; at < end; at++) crc = (crc >>> 8) ^ T[(crc ^ bytes[at]) & 0xff]
+  return ~crc >>> 0
+}
+
+/** The same, of bytes with a view for words: half as many loads. */
+export function crc32cOf({ bytes, view }: Span, start: number, end: number, seed = 0): number {
+  let crc = ~seed
+  let at = start
+  for (const whole = end - 7; at < whole; at += 8) {
+    crc ^= view.getInt32(at, true)
+    const next = view.getInt32(at + 4, true)
+    crc =
+      T[0x700 + (crc & 0xff)] ^
+      T[0x600 + ((crc >>> 8) & 0xff)] ^
+      T[0x500 + ((crc >>> 16) & 0xff)] ^
+      T[0x400 + (crc >>> 24)] ^
+      T[0x300 + (next & 0xff)] ^
+      T[0x200 + ((next >>> 8) & 0xff)] ^
+      T[0x100 + ((next >>> 16) & 0xff)] ^
+      T[next >>> 24]
+  }
+  for (; at < end; at++) crc = (crc >>> 8) ^ T[(crc ^ bytes[at]) & 0xff]
   return ~crc >>> 0
 }

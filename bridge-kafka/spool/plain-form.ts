@@ -1,6 +1,6 @@
-import type { Buffer } from "node:buffer"
 import type { KafkaHeader } from "../driver.ts"
 import type { RecordShape } from "../record-shape.ts"
+import { type Span, spanOf } from "../span.ts"
 import { encodedBody } from "./record-format.ts"
 
 /**
@@ -12,7 +12,7 @@ export class PlainForm {
   readonly shard: number
   readonly headers: readonly KafkaHeader[]
   /** A record's body on the disk, up to its value. */
-  readonly body: Buffer
+  readonly body: Span
   /** What the routes make of it, and of nothing else; null = they look at each. Undefined: they were not asked. */
   shape: RecordShape | null | undefined = undefined
 
@@ -20,6 +20,6 @@ export class PlainForm {
     this.subject = subject
     this.shard = shard
     this.headers = headers
-    this.body = encodedBody(subject, shard, headers)
+    this.body = spanOf(encodedBody(subject, shard, headers))
   }
 }

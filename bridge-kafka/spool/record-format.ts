@@ -18,7 +18,7 @@ import { viewOf } from "../../core/view.ts"
 import type { KafkaHeader } from "../driver.ts"
 import type { BridgeRecord } from "../record.ts"
 import { copySpan, type Span } from "../span.ts"
-import { crc32c } from "./crc32c.ts"
+import { crc32c, crc32cOf } from "./crc32c.ts"
 import { Interner } from "./interner.ts"
 
 /** Who numbered a durable message, and how (DUR-1). */
@@ -159,17 +159,17 @@ export function encodedBody(subject: string, shard: number, headers: readonly Ka
 interface PlainBody {
   readonly headers: readonly KafkaHeader[]
   /** By `encodedBody`. */
-  readonly body: Buffer
+  readonly body: Span
 }
 
 /** Bytes of a record with that body and a value of `length` bytes. */
 export function plainSize({ body }: PlainBody, length: number): number {
-  return HEAD_SIZE + body.length + length
+  return HEAD_SIZE + body.bytes.length + length
 }
 
 /** Where the value of a record with that body begins. */
 export function valueIn(start: number, { body }: PlainBody): number {
-  return start + HEAD_SIZE + body.length
+  return start + HEAD_SIZE + body.bytes.length
 }
 
 /** As `encodeRecord` of one with that body, whose value lies in `source`: `into` has room for `plainSize` bytes. */
@@ -186,8 +186,8 @@ export function encodePlain(
 ): number {
   const { bytes, view } = into
   let at = start + HEAD_SIZE
-  bytes.set(body, at)
-  at += body.length
+  copySpan(body, 0, body.bytes.length, into, at)
+  at += body.bytes.length
   copySpan(source, from, to, into, at)
   at += to - from
   const length = at - start - PREFIX_SIZE
@@ -195,7 +195,7 @@ export function encodePlain(
   writeU48(sequence, bytes, start + PREFIX_SIZE)
   writeU48(timestamp, bytes, start + PREFIX_SIZE + 6)
   bytes[start + FLAGS_AT] = HAS_VALUE | (headers.length > 0 ? HAS_HEADERS : 0) | (syncPoint ? SYNC_POINT : 0)
-  view.setInt32(start + 4, crc32c(bytes, start + PREFIX_SIZE, at, length), true)
+  view.setInt32(start + 4, crc32cOf(into, start + PREFIX_SIZE, at, length), true)
   return at
 }
 
