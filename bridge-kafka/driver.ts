@@ -84,8 +84,8 @@ export interface Packing {
   readonly full: boolean
   /** Not once it is being sent. What the record has as bytes may be used again at once. */
   add(record: KafkaRecord): void
-  /** As `add` of a record of that shape, with its partition, whose value lies in `source` from `from` up to `to`. */
-  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): void
+  /** As `add` of a record of that shape, with its partition, whose value lies in `source` from `from` up to `to`. Returns `full`. */
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): boolean
   /**
    * As `produce` of these records, or `transact` for a transactional producer; again, after an error that is retriable: as the same records
    * sent again. One call at a time, of any kind, of the producer that made it.

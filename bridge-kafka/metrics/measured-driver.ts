@@ -123,9 +123,9 @@ class MeasuredPacking implements Packing {
     this.noted.add(record)
   }
 
-  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): void {
-    this.packing.addValue(shape, source, from, to, timestamp, number)
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): boolean {
     this.noted.note(shape.topic, to - from, timestamp)
+    return this.packing.addValue(shape, source, from, to, timestamp, number)
   }
 
   send(): Promise<Places> {

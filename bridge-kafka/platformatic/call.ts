@@ -41,10 +41,11 @@ export class Call {
   }
 
   /** See `Packing.addValue`. */
-  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): void {
+  addValue(shape: RecordShape, source: Span, from: number, to: number, timestamp: number, number: number): boolean {
     const lane = this.laneFor(shape.topic, shape.partition)
     lane.addValue(shape, source, from, to, timestamp, number, this.laneOf.length)
     this.laneOf.push(this.last)
+    return lane.isFull
   }
 
   /** Lanes that have more to send. */

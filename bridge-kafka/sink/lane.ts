@@ -53,6 +53,9 @@ const MOST_RECORDS = 16_384
 /** Of one request: each partition has a batch of its own in it, and of a topic with many partitions some have to wait. */
 const MOST_BATCHES = 4
 
+/** Records that are written down ahead at a time: fewer cost more by the turns than they save. */
+const WORTHWHILE = 2_048
+
 /** Milliseconds that a batch on its way is waited for at the end. Then its outcome is unknown: it is sent again by whoever is next. */
 const CLOSE_GRACE = 2_000
 
@@ -268,6 +271,9 @@ export class Lane {
   private prepare(): void {
     const { sent, condemned, already } = this
     if (sent === null || this.producer === null || condemned.size + already.size > 0 || this.most < MOST_RECORDS) return
+    let waiting = -sent.length - (this.next?.length ?? 0)
+    for (const { length } of this.shards) waiting += length
+    if (waiting < WORTHWHILE) return
     this.next ??= this.empty()
     this.next.prepare(this.turned(), sent, this.most, this.limit)
   }

@@ -36,9 +36,10 @@ class ListPacking implements Packing {
     to: number,
     timestamp: number,
     number: number,
-  ): void {
+  ): boolean {
     const value = source.bytes.subarray(from, to)
     this.records.push({ topic, partition, key, value, headers: [], shared, number, timestamp })
+    return this.full
   }
 
   send(): Promise<Places> {
