@@ -2,10 +2,13 @@ import type { Packing, Places, StoredAt } from "../driver.ts"
 import { failureOf } from "../failure.ts"
 import type { BridgeRecord } from "../record.ts"
 import { partitionOf } from "../record-shape.ts"
+import type { Span } from "../span.ts"
+import type { PlainForm } from "../spool/plain-form.ts"
 import type { SpoolRecord } from "../spool/record-format.ts"
 import { idsGone, idsRecord, sourceGone, sourceRecord } from "./checkpoint.ts"
 import { type Ledger, type Source, sourceKey } from "./ledger.ts"
 import type { Mapper } from "./mapper.ts"
+import { PlainRecord } from "./plain-record.ts"
 import type { Shard } from "./shard.ts"
 import type { Topics } from "./topics.ts"
 
@@ -77,7 +80,9 @@ export class Batch {
   /** Journal records in it that become records of Kafka. */
   entries = 0
   /** `from`: place in the shard, once what went before is settled. */
-  private readonly parts: { readonly shard: Shard; readonly from: number; count: number }[] = []
+  private readonly parts: { readonly shard: Shard; readonly from: number; readonly count: number }[] = []
+  /** See `Packing.full`. */
+  private full = false
   /** Records of each shard. */
   private readonly taken = new Map<Shard, number>()
   /** It goes first, and is not settled yet. */
@@ -210,7 +215,7 @@ export class Batch {
     return this.ends === null ? index + 1 : this.ends[index]
   }
 
-  /** One more of the journal's is in the batch, whatever it became. */
+  /** One more of the journal's is in the batch, by `add`: whatever it became. */
   private added(): void {
     const { packing } = this
     const length = ++this.length
@@ -224,23 +229,45 @@ export class Batch {
   /** A message that needs no look at it. False: `add` decides. */
   private addPlain(shard: Shard, index: number): boolean {
     const run = shard.runAt(index)
-    if (run === null) return false
+    if (run === null) {
+      const record = shard.at(index)
+      if (!(record instanceof PlainRecord)) return false
+      return this.addValue(record.form, record.span, record.from, record.to, record.timestamp, record.sequence)
+    }
     const place = shard.placeAt(index)
     const form = run.formAt(place)
-    const sequence = run.first + place
-    if (form === null || sequence <= this.position) return false
+    if (form === null) return false
+    return this.addValue(
+      form,
+      run.span,
+      run.valueAt(place),
+      run.endAt(place),
+      run.timestampAt(place),
+      run.first + place,
+    )
+  }
+
+  private addValue(
+    form: PlainForm,
+    source: Span,
+    from: number,
+    to: number,
+    timestamp: number,
+    sequence: number,
+  ): boolean {
+    if (sequence <= this.position) return false
     const { mapper, topics } = this.sources
     const shape = mapper.shapeOf?.(form) ?? null
     if (shape === null) return false
     const count = topics.count(shape.topic)
     if (count === 0) return false
     if (count !== shape.partitions) shape.place(count)
-    const from = run.valueAt(place)
-    const to = run.endAt(place)
-    this.packing.addValue(shape, run.span, from, to, run.timestampAt(place), sequence)
+    this.full = this.packing.addValue(shape, source, from, to, timestamp, sequence)
     shape.route.records++
     this.bytes += OVERHEAD + (shape.key?.length ?? 0) + to - from
     this.entries++
+    this.length++
+    if (this.ends !== null) this.ends.push(this.packing.length)
     return true
   }
 
@@ -263,28 +290,34 @@ export class Batch {
   }
 
   private isFull({ most, limit }: Bounds): boolean {
-    return this.entries >= most || this.bytes >= limit || this.packing.full
+    return this.full || this.entries >= most || this.bytes >= limit
   }
 
   /** More of a shard, up to that sequence. False: the batch takes nothing that comes behind. */
   private take(one: Open, until: number, bounds: Bounds): boolean {
     const { shard, before } = one
-    const part = { shard, from: one.taken, count: 0 }
-    this.parts.push(part)
+    const from = one.taken
+    let goesOn = true
     this.position = shard.ledger?.peek(this.sources.spool)?.stored.last ?? -1
     for (let index = before + one.taken; index < shard.length && !this.isFull(bounds); index++) {
       if (shard.sequenceAt(index) >= until) break
       if (!bounds.usual || !this.addPlain(shard, index)) {
-        if (this.behind !== null) return false
+        if (this.behind !== null) {
+          goesOn = false
+          break
+        }
         const record = shard.at(index)
-        if (!this.add(record, shard.ledger, bounds.condemned)) return false
+        if (!this.add(record, shard.ledger, bounds.condemned)) {
+          goesOn = false
+          break
+        }
         if (record.origin !== null) this.awaited.set(this.length, record)
+        this.added()
       }
-      this.added()
-      part.count++
       one.taken++
     }
-    return true
+    if (one.taken > from) this.parts.push({ shard, from, count: one.taken - from })
+    return goesOn
   }
 
   /** False: the batch ends before it. */
@@ -344,7 +377,10 @@ export class Batch {
     }
     // Not before: while the topic of the dead letters is looked for, the record is not in the batch.
     if (refusal !== undefined) this.replaced.set(record, { error: refusal, kept: mapped.length > 0 })
-    if (mapped.length > 0) this.entries++
+    if (mapped.length > 0) {
+      this.entries++
+      this.full = packing.full
+    }
     if (ledger !== null && (record.origin !== null || record.id !== ""))
       this.note(record, ledger, mapped.length > 0 ? start : -1)
     return true

@@ -1,9 +1,9 @@
-import { viewOf } from "../../core/view.ts"
 import type { BridgeRecord } from "../record.ts"
 import type { Span } from "../span.ts"
 import type { PlainForm } from "../spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
 import type { RecordRun } from "../spool/record-run.ts"
+import { PlainRecord } from "./plain-record.ts"
 
 /**
  * What lies between taking a record and sending it: the spool on disk, memory, or first memory and then disk. It gives back in the
@@ -33,20 +33,9 @@ export interface Journal {
 
 /** What a record takes in memory, roughly: with its object, its view and its place in lists. */
 export function memoryOf(record: BridgeRecord): number {
+  if (record instanceof PlainRecord) return record.memory
   let size = 256 + record.subject.length + (record.value?.length ?? 0)
   const { headers } = record
   for (let i = 0; i < headers.length; i++) size += 96 + headers[i][1].length
   return size
-}
-
-/** A plain message as a record: for journals that keep objects. */
-export function plainRecord(
-  { subject, headers }: PlainForm,
-  source: Span,
-  from: number,
-  to: number,
-  timestamp: number,
-): BridgeRecord {
-  const value = viewOf(source.bytes, from, to)
-  return { subject, topic: "", partition: -1, key: null, value, headers, timestamp }
 }

@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto"
 import { viewOf } from "../../core/view.ts"
 import type { KafkaHeader } from "../driver.ts"
 import type { BridgeRecord } from "../record.ts"
-import type { Span } from "../span.ts"
+import { copySpan, type Span, spanOf } from "../span.ts"
 import type { PlainForm } from "../spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
-import { type Journal, memoryOf, plainRecord } from "./journal.ts"
+import { type Journal, memoryOf } from "./journal.ts"
 import { SPOOL } from "./ledger.ts"
+import { PlainRecord, plainMemory } from "./plain-record.ts"
 
 export type FullPolicy = "block" | "drop-oldest" | "drop-new"
 
@@ -33,7 +34,9 @@ export class MemoryJournal implements Journal {
   /** Given out and not released, the oldest at `givenHead`. */
   private given: SpoolRecord[] = []
   private givenHead = 0
-  private slab = Buffer.allocUnsafe(SLAB)
+  private slab = spanOf(Buffer.allocUnsafeSlow(SLAB))
+  /** Where `place` has found room. */
+  private span = this.slab
   private used = 0
   private wake: (() => void) | null = null
   private closed = false
@@ -77,7 +80,20 @@ export class MemoryJournal implements Journal {
   }
 
   appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number {
-    return this.append(plainRecord(form, source, from, to, timestamp), form.shard, "", null)
+    const length = to - from
+    const size = plainMemory(length)
+    if (this.bytes + size > this.limit && !this.makeRoom(size)) {
+      this.refused++
+      return -1
+    }
+    const sequence = this.next++
+    const start = this.place(length)
+    const span = this.span
+    copySpan(source, from, to, span, start)
+    this.waiting.push(new PlainRecord(form, span, start, start + length, timestamp, sequence))
+    this.bytes += size
+    this.wake?.()
+    return sequence
   }
 
   whenDurable(): Promise<void> {
@@ -135,14 +151,24 @@ export class MemoryJournal implements Journal {
 
   private copy(bytes: Buffer): Buffer {
     const { length } = bytes
-    if (length > SLAB / 4) return Buffer.from(bytes)
+    const start = this.place(length)
+    this.span.bytes.set(bytes, start)
+    return viewOf(this.span.bytes, start, start + length)
+  }
+
+  /** Where in `span` so many bytes go. */
+  private place(length: number): number {
+    if (length > SLAB / 4) {
+      this.span = spanOf(Buffer.allocUnsafeSlow(length))
+      return 0
+    }
     if (this.used + length > SLAB) {
-      this.slab = Buffer.allocUnsafe(SLAB)
+      this.slab = spanOf(Buffer.allocUnsafeSlow(SLAB))
       this.used = 0
     }
+    this.span = this.slab
     const start = this.used
-    this.slab.set(bytes, start)
     this.used += length
-    return viewOf(this.slab, start, start + length)
+    return start
   }
 }

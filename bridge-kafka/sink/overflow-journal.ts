@@ -2,7 +2,7 @@ import type { BridgeRecord } from "../record.ts"
 import type { Span } from "../span.ts"
 import type { PlainForm } from "../spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../spool/record-format.ts"
-import { type Journal, plainRecord } from "./journal.ts"
+import type { Journal } from "./journal.ts"
 import type { MemoryJournal } from "./memory-journal.ts"
 
 /**
@@ -41,23 +41,19 @@ export class OverflowJournal implements Journal {
   append(record: BridgeRecord, shard: number, id: string, origin: Origin | null): number {
     if (!this.onDisk) {
       const sequence = this.memory.append(record, shard, id, origin)
-      if (sequence >= 0) {
-        this.wake?.()
-        return sequence
-      }
-      this.onDisk = true
-      this.base = this.memory.next - this.disk.next
-      this.readTo = this.disk.next
+      if (sequence >= 0) return this.arrived(sequence)
+      this.turnToDisk()
     }
-    const sequence = this.disk.append(record, shard, id, origin)
-    if (sequence < 0) return -1
-    this.spilled++
-    this.wake?.()
-    return this.base + sequence
+    return this.spill(this.disk.append(record, shard, id, origin))
   }
 
   appendPlain(form: PlainForm, source: Span, from: number, to: number, timestamp: number): number {
-    return this.append(plainRecord(form, source, from, to, timestamp), form.shard, "", null)
+    if (!this.onDisk) {
+      const sequence = this.memory.appendPlain(form, source, from, to, timestamp)
+      if (sequence >= 0) return this.arrived(sequence)
+      this.turnToDisk()
+    }
+    return this.spill(this.disk.appendPlain(form, source, from, to, timestamp))
   }
 
   whenDurable(): Promise<void> {
@@ -103,5 +99,24 @@ export class OverflowJournal implements Journal {
     this.closed = true
     this.wake?.()
     await Promise.all([this.memory.close(), this.disk.close()])
+  }
+
+  /** Memory is full. */
+  private turnToDisk(): void {
+    this.onDisk = true
+    this.base = this.memory.next - this.disk.next
+    this.readTo = this.disk.next
+  }
+
+  /** The disk has taken it under that sequence of its own; -1 = it has not. */
+  private spill(sequence: number): number {
+    if (sequence < 0) return -1
+    this.spilled++
+    return this.arrived(this.base + sequence)
+  }
+
+  private arrived(sequence: number): number {
+    this.wake?.()
+    return sequence
   }
 }

@@ -3,8 +3,10 @@ import type { KafkaRecord, Packing, Places } from "../../../bridge-kafka/driver.
 import { Routes } from "../../../bridge-kafka/mapping/routes.ts"
 import { Batch } from "../../../bridge-kafka/sink/batch.ts"
 import { Dispatcher } from "../../../bridge-kafka/sink/dispatcher.ts"
+import type { Journal } from "../../../bridge-kafka/sink/journal.ts"
 import { packingOf } from "../../../bridge-kafka/sink/list-packing.ts"
 import { RouteMapper } from "../../../bridge-kafka/sink/mapper.ts"
+import { MemoryJournal } from "../../../bridge-kafka/sink/memory-journal.ts"
 import { PlainForms } from "../../../bridge-kafka/sink/plain-forms.ts"
 import { Shard } from "../../../bridge-kafka/sink/shard.ts"
 import { SpoolJournal } from "../../../bridge-kafka/sink/spool-journal.ts"
@@ -20,10 +22,8 @@ const SHARDS = 5
 const SUBJECTS = ["a.1", "a.2", "a.3", "b.1", "b.2", "c.1", "nobody.wants.it"]
 
 /** A journal with messages of all kinds, dispatched to the shards. */
-async function filled(random: Random, count: number) {
-  const spool = await Spool.open({ folder: temporaryFolder() })
-  later(() => spool.close())
-  const journal = new SpoolJournal(spool)
+async function filled(random: Random, count: number, inMemory: boolean) {
+  const journal = inMemory ? new MemoryJournal(1e9, "block") : await onDisk()
   const forms = new PlainForms(SHARDS)
   const shards = Array.from({ length: SHARDS }, (_, number) => new Shard(number))
   for (let i = 0; i < count; i++) {
@@ -63,6 +63,12 @@ async function filled(random: Random, count: number) {
   return { shards, mapper, journal }
 }
 
+async function onDisk(): Promise<Journal> {
+  const spool = await Spool.open({ folder: temporaryFolder() })
+  later(() => spool.close())
+  return new SpoolJournal(spool)
+}
+
 function listed(): { packing: Packing; records: KafkaRecord[] } {
   const records: KafkaRecord[] = []
   const produce = async (all: readonly KafkaRecord[]) => {
@@ -80,41 +86,42 @@ const NONE: ReadonlyMap<number, null> = new Map()
 describe("a batch of a sink", () => {
   closesAfterEach()
 
-  it("makes the same of plain messages as if it looked at each, takes the oldest first, and settles what it took", () =>
-    seeded(async random => {
-      const count = random.int(1, 6_000)
-      const { shards, mapper, journal } = await filled(random, count)
-      const slow = { map: mapper.map.bind(mapper) }
-      const done: number[] = []
-      while (shards.some(shard => shard.length > 0)) {
-        const most = random.int(1, 2_000)
-        const limit = random.int(100, 100_000)
-        const sent: KafkaRecord[][] = []
-        const before = done.length
-        for (const one of [slow, mapper]) {
-          const { packing, records } = listed()
-          const batch = new Batch({ mapper: one, topics, poison, spool: journal.id }, packing)
-          batch.fill(shards, most, limit, NONE, NONE)
-          assert.ok(batch.length > 0)
-          const places: Places = await packing.send()
-          sent.push(records)
-          if (one === slow) continue
-          batch.settle(places, false, sequence => done.push(sequence))
-          assert.equal(done.length - before, batch.length)
-          // Nothing much older is left behind.
-          const oldest = Math.min(...shards.filter(shard => shard.length > 0).map(shard => shard.sequenceAt(0)))
-          assert.ok(Math.max(...done.slice(before)) < oldest + 2 * 1_024)
+  for (const where of ["on disk", "in memory"])
+    it(`makes the same of plain messages as of others, the oldest first, and settles what it took: ${where}`, () =>
+      seeded(async random => {
+        const count = random.int(1, 6_000)
+        const { shards, mapper, journal } = await filled(random, count, where === "in memory")
+        const slow = { map: mapper.map.bind(mapper) }
+        const done: number[] = []
+        while (shards.some(shard => shard.length > 0)) {
+          const most = random.int(1, 2_000)
+          const limit = random.int(100, 100_000)
+          const sent: KafkaRecord[][] = []
+          const before = done.length
+          for (const one of [slow, mapper]) {
+            const { packing, records } = listed()
+            const batch = new Batch({ mapper: one, topics, poison, spool: journal.id }, packing)
+            batch.fill(shards, most, limit, NONE, NONE)
+            assert.ok(batch.length > 0)
+            const places: Places = await packing.send()
+            sent.push(records)
+            if (one === slow) continue
+            batch.settle(places, false, sequence => done.push(sequence))
+            assert.equal(done.length - before, batch.length)
+            // Nothing much older is left behind.
+            const oldest = Math.min(...shards.filter(shard => shard.length > 0).map(shard => shard.sequenceAt(0)))
+            assert.ok(Math.max(...done.slice(before)) < oldest + 2 * 1_024)
+          }
+          const plain = (records: readonly KafkaRecord[]) =>
+            records.map(({ topic, partition, key, value, timestamp, headers, shared, number }) => ({
+              ...{ topic, partition, key, value, timestamp, number },
+              headers: [...(shared?.list ?? []), ...headers],
+            }))
+          assert.deepEqual(plain(sent[1]), plain(sent[0]))
         }
-        const plain = (records: readonly KafkaRecord[]) =>
-          records.map(({ topic, partition, key, value, timestamp, headers, shared, number }) => ({
-            ...{ topic, partition, key, value, timestamp, number },
-            headers: [...(shared?.list ?? []), ...headers],
-          }))
-        assert.deepEqual(plain(sent[1]), plain(sent[0]))
-      }
-      assert.deepEqual(
-        done.sort((a, b) => a - b),
-        Array.from({ length: count }, (_, index) => index),
-      )
-    }))
+        assert.deepEqual(
+          done.sort((a, b) => a - b),
+          Array.from({ length: count }, (_, index) => index),
+        )
+      }))
 })
