@@ -13,6 +13,7 @@ import { SpoolJournal } from "../../../bridge-kafka/sink/spool-journal.ts"
 import type { Topics } from "../../../bridge-kafka/sink/topics.ts"
 import { spanOf } from "../../../bridge-kafka/span.ts"
 import { Spool } from "../../../bridge-kafka/spool/spool.ts"
+import { loadMsgpack } from "../../../core/codecs/msgpack.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
 import { temporaryFolder } from "../../support/folders.ts"
 import { type Random, seeded } from "../../support/random.ts"
@@ -81,9 +82,11 @@ function listed(): { packing: Packing; records: KafkaRecord[] } {
 
 const topics = { count: () => 3, resolve: async () => {} } as unknown as Topics
 const poison = { replace: () => null, replaced: () => {} }
+const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 const NONE: ReadonlyMap<number, null> = new Map()
 
 describe("a batch of a sink", () => {
+  before(loadMsgpack)
   closesAfterEach()
 
   for (const where of ["on disk", "in memory"])
@@ -121,7 +124,40 @@ describe("a batch of a sink", () => {
         }
         assert.deepEqual(
           done.sort((a, b) => a - b),
-          Array.from({ length: count }, (_, index) => index),
+          range(count),
         )
       }))
+
+  it("what is prepared behind another follows it: nothing twice, nothing left out, each subject in its order", () =>
+    seeded(async random => {
+      const count = random.int(1, 6_000)
+      const { shards, mapper, journal } = await filled(random, count, random.chance(0.5))
+      const done: number[] = []
+      const last = new Map<string, number>()
+      const fresh = () => {
+        const { packing, records } = listed()
+        return { batch: new Batch({ mapper, topics, poison, spool: journal.id }, packing), packing, records }
+      }
+      let now = fresh()
+      while (shards.some(shard => shard.length > 0)) {
+        now.batch.fill(shards, random.int(1, 2_000), random.int(100, 100_000), NONE, NONE)
+        let next = fresh()
+        for (let times = random.int(0, 3); times > 0; times--)
+          next.batch.prepare(shards, now.batch, random.int(1, 2_000), random.int(100, 100_000))
+        // As when it was built anew, or a shard has gone.
+        if (random.chance(0.2)) next = fresh()
+        now.batch.settle(await now.packing.send(), false, sequence => done.push(sequence))
+        for (const { key, timestamp, topic } of now.records) {
+          // Keys are subjects, but of one route.
+          if (topic === "keyless") continue
+          assert.ok(timestamp > (last.get(`${key}`) ?? 0))
+          last.set(`${key}`, timestamp)
+        }
+        now = next
+      }
+      assert.deepEqual(
+        done.sort((a, b) => a - b),
+        range(count),
+      )
+    }))
 })

@@ -1,16 +1,23 @@
 import assert from "node:assert/strict"
 import type { KafkaDriver, KafkaRecord, Producer, StoredAt, StoredRecord } from "../../../bridge-kafka/driver.ts"
 import { KafkaError } from "../../../bridge-kafka/errors.ts"
+import { RecordShape } from "../../../bridge-kafka/record-shape.ts"
+import { SharedHeaders } from "../../../bridge-kafka/shared-headers.ts"
 import { sinkCounters } from "../../../bridge-kafka/sink/counters.ts"
 import { memoryOf } from "../../../bridge-kafka/sink/journal.ts"
 import { type ExactlyOnce, Lane, type LaneHost } from "../../../bridge-kafka/sink/lane.ts"
 import { Ledger } from "../../../bridge-kafka/sink/ledger.ts"
+import type { Mapper } from "../../../bridge-kafka/sink/mapper.ts"
+import { PlainForms } from "../../../bridge-kafka/sink/plain-forms.ts"
+import { PlainRecord } from "../../../bridge-kafka/sink/plain-record.ts"
 import { SinkPoison } from "../../../bridge-kafka/sink/poison.ts"
 import { Shard } from "../../../bridge-kafka/sink/shard.ts"
 import { Topics } from "../../../bridge-kafka/sink/topics.ts"
+import { spanOf } from "../../../bridge-kafka/span.ts"
+import type { PlainForm } from "../../../bridge-kafka/spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../../../bridge-kafka/spool/record-format.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
-import { until } from "../../support/wait.ts"
+import { turns, until } from "../../support/wait.ts"
 
 type Script = (records: readonly KafkaRecord[], attempt: number) => Error | "stored, then unknown" | null
 
@@ -65,6 +72,7 @@ interface Bench {
   readonly lane: Lane
   readonly shard: Shard
   readonly store: Store
+  readonly mapper: Mapper
   readonly done: number[]
   readonly failures: string[]
   readonly fenced: number[]
@@ -80,17 +88,18 @@ function bench(script: Script, { exactlyOnce = false, tolerance = "all" as "all"
   const done: number[] = []
   const failures: string[] = []
   const fenced: number[] = []
+  const mapper: Mapper = {
+    map(record, into) {
+      if (record.value?.toString() === "unmappable") throw new KafkaError("poison", "no")
+      into.push({ ...record, topic: "t" })
+      return undefined
+    },
+  }
   const host: LaneHost = {
     driver,
     counters,
     spool: "spool:x",
-    mapper: {
-      map(record, into) {
-        if (record.value?.toString() === "unmappable") throw new KafkaError("poison", "no")
-        into.push({ ...record, topic: "t" })
-        return undefined
-      },
-    },
+    mapper,
     topics: new Topics(
       driver,
       { partitions: 0, replicationFactor: 1, config: {}, max: 10, changed: "warn", maxAge: 300_000 },
@@ -127,7 +136,7 @@ function bench(script: Script, { exactlyOnce = false, tolerance = "all" as "all"
     shard.push(record)
     shard.bytes += memoryOf(record)
   }
-  return { lane, shard, store, done, failures, fenced, put }
+  return { lane, shard, store, mapper, done, failures, fenced, put }
 }
 
 const refuse =
@@ -252,6 +261,37 @@ describe("a lane", () => {
     lane.start()
     await until(() => fenced.length === 1)
     assert.equal(shard.length, 1)
+  })
+
+  it("at-least-once: prepares nothing behind a batch that became nothing", async () => {
+    const { lane, shard, store, done, mapper } = bench(() => null)
+    const shape = new RecordShape("s", "t", 0, null, new SharedHeaders([], "n"), { records: 0 })
+    mapper.map = ({ subject, value }, into) => {
+      if (subject === "s") into.push({ subject, topic: "t", partition: 0, key: null, value, headers: [], timestamp: 1 })
+      return undefined
+    }
+    mapper.shapeOf = form => (form.subject === "s" ? shape : null)
+    const forms = new PlainForms(1)
+    let sequence = 0
+    const put = (subject: string, count: number): void => {
+      forms.of(subject, "bytes")
+      const { form } = forms.of(subject, "bytes")
+      for (let i = 0; i < count; i++) {
+        const value = Buffer.from(`${i}`)
+        shard.push(new PlainRecord(form as PlainForm, spanOf(value), 0, value.length, 1, sequence++))
+      }
+    }
+    put("nobody", 3_000)
+    lane.start()
+    while (done.length < 3_000) await Promise.resolve()
+    put("s", 9_000)
+    await turns(2)
+    lane.wake()
+    await until(() => done.length === 12_000)
+    assert.deepEqual(
+      store.texts,
+      Array.from({ length: 9_000 }, (_, i) => `${i}`),
+    )
   })
 
   it("knows copies of a message, in one batch and later, by number and by id", async () => {
