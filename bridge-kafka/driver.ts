@@ -34,7 +34,7 @@ export interface KafkaRecord {
 
 export interface StoredRecord extends KafkaRecord {
   readonly offset: number
-  /** Of consumers only: it cannot be handed on (poison), and may stand for all records up to `last`, without key, value and headers. */
+  /** Of consumers, and of `read` with `marks`: it cannot be handed on (poison), and may stand for all records up to `last`, without key, value and headers. */
   readonly unreadable?: { readonly error: KafkaError; readonly last: number }
 }
 
@@ -128,7 +128,7 @@ export interface Beginning extends TopicPartition {
   readonly committed: boolean
 }
 
-/** What does not fit is poison: a record that a consumer marks `unreadable`, or an error of `read`. */
+/** What does not fit is poison: a record that is marked `unreadable`, or an error of `read` without `marks`. */
 export interface ReadLimits {
   /** Memory that one batch may become when it is unpacked: decompressed bytes, records, headers. Default 64 MiB. */
   readonly batchBytes?: number
@@ -188,6 +188,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
   readonly maxBytes?: number
   readonly limits?: ReadLimits
+  /** What does not fit comes as a record that is `unreadable`, and reading goes on behind it. Default: it rejects, as poison. */
+  readonly marks?: boolean
 }
 
 export interface KafkaDriver {

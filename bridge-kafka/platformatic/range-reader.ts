@@ -14,8 +14,8 @@ export async function* readRange(cluster: Cluster, place: TopicPartition, option
   const { topic, partition } = place
   const what = `Reading ${topic}/${partition}`
   const committedOnly = (options.isolation ?? "read_committed") === "read_committed"
-  const { maxBytes = MAX_BYTES, limits } = options
-  const fetching = { maxWait: MAX_WAIT, maxBytes, committedOnly, limits }
+  const { maxBytes = MAX_BYTES, limits, marks } = options
+  const fetching = { maxWait: MAX_WAIT, maxBytes, committedOnly, limits, marks }
   const until = options.until ?? (await endOf(cluster, place, committedOnly))
   let at = Math.max(options.from, 0)
   while (at < until && options.signal?.aborted !== true) {

@@ -29,6 +29,10 @@ export interface ReplayEnd {
   readonly cursor: string
   /** The limit was reached before the end. */
   readonly limited: boolean
+  /** Offsets that were passed over, at most: batches that unpacked take more memory than one may. Older bridges do not say it. */
+  readonly unreadable?: number
+  /** Why, of the first of them. */
+  readonly because?: string
   /** For "last-per-subject": how often the largest partition was read to find the last records. */
   readonly passes: number
 }

@@ -50,6 +50,8 @@ export class Replay<T = unknown> implements AsyncIterable<ReplayMessage<T>> {
   count = 0
   /** Records that were asked for and that the store has no longer, or lost on the way (retention). */
   skipped = 0
+  /** Offsets that the bridge passed over, because a batch takes more memory than it may; `ended.because` says which. What an instance passed over that died is not in it. */
+  unreadable = 0
   /** Times that it was taken up again. */
   resumed = 0
   private readonly fabric: Fabric
@@ -202,6 +204,7 @@ export class Replay<T = unknown> implements AsyncIterable<ReplayMessage<T>> {
   private finish(end: ReplayEnd, places: Range[]): void {
     if (!end.limited) for (const range of places) range.next = range.until
     this.ended = end
+    this.unreadable += end.unreadable ?? 0
     // Published anew: nothing was handed out here, but it is done.
     if (this.options.to === "subjects") this.count = end.count - this.before
   }

@@ -14,7 +14,7 @@ export interface KafkaStoreOptions {
 
 /**
  * What is fetched may become so much more in memory: text that compresses well, or small records. Beyond, a part of it is fetched again.
- * (One batch alone may be larger: see `ReadLimits`.)
+ * (One batch alone may be larger: see `ReadLimits`. Beyond that it is passed over.)
  */
 const UNPACKED = 8
 
@@ -59,14 +59,19 @@ export class KafkaStore implements RecordStore {
     return ranges.map(({ topic, partition, end }) => found.get(topic)?.get(partition) ?? end)
   }
 
-  async *read({ topic, partition, from, until, maxBytes, signal }: StoreRead): AsyncGenerator<StoreRecord[]> {
+  async *read({ topic, partition, from, until, maxBytes, signal, refused }: StoreRead): AsyncGenerator<StoreRecord[]> {
     if (from >= until) return
     const { driver, subjectOf, isolation = "read_committed" } = this.options
     const limits = { togetherBytes: maxBytes * UNPACKED }
-    const reading = { from, until, isolation, signal, maxBytes, limits }
+    const reading = { from, until, isolation, signal, maxBytes, limits, marks: true }
     for await (const { records } of driver.read({ topic, partition }, reading)) {
       const batch: StoreRecord[] = []
       for (const record of records) {
+        const { unreadable } = record
+        if (unreadable !== undefined) {
+          refused?.(Math.min(unreadable.last + 1, until) - record.offset, unreadable.error)
+          continue
+        }
         const subject = subjectOf(record)
         if (subject === null) continue
         const { offset, key, value, headers, timestamp } = record

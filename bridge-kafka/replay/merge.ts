@@ -1,4 +1,4 @@
-import type { RecordStore, StoreRange, StoreRecord } from "./record-store.ts"
+import type { RecordStore, StoreRange, StoreRead, StoreRecord } from "./record-store.ts"
 
 /** A partition on its way: its batches, one at a time. */
 class Lane {
@@ -38,6 +38,8 @@ export interface MergeOptions {
   readonly width: number
   /** Bytes that all of them may hold. */
   readonly bytes: number
+  /** See `StoreRead`. */
+  readonly refused?: StoreRead["refused"]
 }
 
 /**
@@ -107,13 +109,13 @@ export class Merge {
   }
 
   private open(): boolean {
-    const { signal, width, bytes } = this.options
+    const { signal, width, bytes, refused } = this.options
     while (this.lanes.length < width && this.begun < this.ranges.length) {
       const index = this.begun++
       const { topic, partition, first, end } = this.ranges[index]
       if (first >= end) continue
       const maxBytes = Math.max(LEAST_FETCH, Math.floor(bytes / Math.min(width, this.ranges.length)))
-      const batches = this.store.read({ topic, partition, from: first, until: end, maxBytes, signal })
+      const batches = this.store.read({ topic, partition, from: first, until: end, maxBytes, signal, refused })
       this.lanes.push(new Lane(index, batches[Symbol.asyncIterator]()))
     }
     return this.lanes.length > 0

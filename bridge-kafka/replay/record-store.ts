@@ -32,6 +32,8 @@ export interface StoreRead {
   readonly maxBytes: number
   /** Ends the iteration, with an error or without. */
   readonly signal: AbortSignal
+  /** Told of what is passed over, because it is more than fits into memory: so many offsets at most, and why. */
+  readonly refused?: (offsets: number, error: Error) => void
 }
 
 /** Where replays read: the topics of a connector, or a spool. tests/conformance/record-store.ts is the suite of both. */

@@ -124,7 +124,13 @@ export class ReplayService {
     const last = request.mode === "all" ? null : await this.markAll(store, ranges, request, signal)
     const pace = new Pace(request.rate, request.original)
     const writer = new FrameWriter(Math.floor(request.credit / CREDIT_AHEAD))
-    const merge = new Merge(store, ranges, { signal, width: mergeWidth, bytes: fetchBytes })
+    let unreadable = 0
+    let because: string | undefined
+    const refused = (offsets: number, error: Error): void => {
+      unreadable += offsets
+      because ??= error.message
+    }
+    const merge = new Merge(store, ranges, { signal, width: mergeWidth, bytes: fetchBytes, refused })
     let count = 0
     let limited = false
     let said = performance.now()
@@ -185,7 +191,8 @@ export class ReplayService {
       until: end,
     }))
     const cursor = encodeCursor({ store: store.id, count: total, ranges: left })
-    yield jsonFrame(END, { count: total, cursor, limited, passes: last?.passes ?? 0 } satisfies ReplayEnd)
+    const passes = last?.passes ?? 0
+    yield jsonFrame(END, { count: total, cursor, limited, unreadable, because, passes } satisfies ReplayEnd)
   }
 
   private async markAll(

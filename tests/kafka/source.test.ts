@@ -163,6 +163,12 @@ describe("source from Kafka", () => {
       },
       { kind: "poison", protocolName: "RECORD_LIST_TOO_LARGE" },
     )
+    // One that takes marks goes on behind it.
+    const marked: [offset: number, last: number][] = []
+    const limits = { batchBytes: 1024 * 1024 }
+    for await (const { records } of driver.read({ topic, partition: 0 }, { from: 0, limits, marks: true }))
+      for (const { offset, unreadable } of records) marked.push([offset, unreadable?.last ?? -1])
+    assert.deepEqual(marked, [[0, -1], [1, 1], [2, -1]]) // biome-ignore format: short
   })
 
   /** A worker that takes its time until it is told to hurry, and refuses some at first. */

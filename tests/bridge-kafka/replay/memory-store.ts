@@ -7,6 +7,8 @@ export class MemoryStore implements RecordStore {
   readonly cluster = "memory"
   /** Records in one batch. */
   batch = 10
+  /** Offsets that cannot be given. */
+  readonly damaged = new Set<number>()
   /** Reads that were begun, and those that have ended. */
   reads = 0
   closed = 0
@@ -58,7 +60,7 @@ export class MemoryStore implements RecordStore {
     )
   }
 
-  async *read({ topic, partition, from, until, signal }: StoreRead): AsyncGenerator<StoreRecord[]> {
+  async *read({ topic, partition, from, until, signal, refused }: StoreRead): AsyncGenerator<StoreRecord[]> {
     this.reads++
     try {
       const records = this.partitions.get(`${topic}/${partition}`) ?? []
@@ -67,7 +69,9 @@ export class MemoryStore implements RecordStore {
         await turns()
         // Without a word, as stores may.
         if (signal.aborted) return
-        yield wanted.slice(at, at + this.batch)
+        const batch = wanted.slice(at, at + this.batch)
+        for (const { offset } of batch) if (this.damaged.has(offset)) refused?.(1, new Error(`${offset} is too large`))
+        yield batch.filter(({ offset }) => !this.damaged.has(offset))
       }
     } finally {
       this.closed++

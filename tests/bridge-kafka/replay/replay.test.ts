@@ -46,6 +46,23 @@ async function pair(): Promise<{ client: Fabric; server: Fabric; store: MemorySt
 describe("replay", () => {
   closesAfterEach()
 
+  it("passes over what the store cannot give, and says how much and why", async () => {
+    const { client, server, store } = await pair()
+    for (let i = 0; i < 40; i++) store.add("orders.1", i)
+    for (const offset of [3, 12, 13, 39]) store.damaged.add(offset)
+    await serve(server, store)
+    const replayed = replay(client, "box")
+    const found = (await all(replayed)).map(({ offset }) => offset)
+    assert.deepEqual(
+      found,
+      Array.from({ length: 40 }, (_, i) => i).filter(i => !store.damaged.has(i)),
+    )
+    assert.equal(replayed.unreadable, 4)
+    assert.equal(replayed.ended?.because, "3 is too large")
+    // What was passed over is not asked for again.
+    assert.deepEqual(await data(client, { from: { cursor: replayed.cursor as string } }), [])
+  })
+
   it("gives stored messages with all that belongs to them", async () => {
     const { client, server, store } = await pair()
     const binary = Buffer.from([0, 255, 1])
