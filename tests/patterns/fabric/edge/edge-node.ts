@@ -1,9 +1,11 @@
+import type { WebServerKind } from "../../../../core/web.ts"
 import { type Fabric, type JoinOptions, join } from "../../../../index.ts"
 import type { EdgeOptions } from "../../../../patterns/fabric/edge/options.ts"
+import { loadUws } from "../../../../transports/ws/uws.ts"
 import { later } from "../../../support/cleanup.ts"
 
-/** Both libraries that serve. */
-export const SERVERS = ["uWebSockets.js", "ws"] as const
+/** The libraries that serve, as far as they load here: uWebSockets.js has binaries for some versions of Node only. */
+export const SERVERS: readonly WebServerKind[] = loadUws() === null ? ["ws"] : ["uWebSockets.js", "ws"]
 
 let fabrics = 0
 
