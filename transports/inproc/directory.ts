@@ -3,7 +3,15 @@
  * all of them hear. One directory a thread, opened when a transport has a name to offer or to look for.
  */
 import { randomUUID } from "node:crypto"
-import { BroadcastChannel, isMainThread, type MessagePort, postMessageToThread, threadId } from "node:worker_threads"
+import {
+  BroadcastChannel,
+  isMainThread,
+  MessageChannel,
+  type MessagePort,
+  postMessageToThread,
+  receiveMessageOnPort,
+  threadId,
+} from "node:worker_threads"
 import type { HelloPost } from "./meeting.ts"
 
 /** Part of the name is the version of what is said there. */
@@ -216,8 +224,21 @@ class Directory {
     if (!invitation.resident.startsWith(COPY)) return
     const resident = this.residents.get(invitation.resident)
     if (resident === undefined) invitation.port.close()
-    else resident.invited(invitation)
+    else resident.invited({ ...invitation, port: eventPort(invitation.port) })
   }
+}
+
+/**
+ * The port with Node's events. Deno 2.9 hands out those of `postMessageToThread` without them (no `on`, and no word when the
+ * other end is gone), but not those that come through a channel.
+ */
+function eventPort(port: MessagePort): MessagePort {
+  if (typeof port.on === "function") return port
+  const { port1, port2 } = new MessageChannel()
+  port1.postMessage(port, [port])
+  const received = receiveMessageOnPort(port2)?.message as MessagePort
+  port1.close()
+  return received
 }
 
 export type { Directory }
