@@ -2,7 +2,6 @@
  * The front door: every public class, with the default transports. The only file that knows everybody. The socket
  * classes here are those of patterns/ with the default context filled in.
  */
-import { readFileSync } from "node:fs"
 import type { SocketOptions as OptionsOf } from "./core/construct.ts"
 import { type ContextOptions, Context as CoreContext } from "./core/context.ts"
 import { Bus as BusSocket } from "./patterns/bus/bus.ts"
@@ -37,6 +36,7 @@ import { InprocTransport } from "./transports/inproc/transport.ts"
 import { IpcTransport } from "./transports/ipc.ts"
 import { MulticastTransport } from "./transports/multicast/transport.ts"
 import { loadNative } from "./transports/native/native.ts"
+import { packageVersion } from "./transports/native/package-root.ts"
 import { TcpTransport } from "./transports/tcp.ts"
 import { UdpTransport } from "./transports/udp/transport.ts"
 import { WsTransport } from "./transports/ws/transport.ts"
@@ -116,9 +116,7 @@ export type { SurveyOptions } from "./patterns/survey/surveyor.ts"
 export { type CurveKeyPair, curveKeyPair } from "./transports/zmtp/curve-keys.ts"
 
 /** Of this package. */
-export const version: string = (
-  JSON.parse(readFileSync(new URL(import.meta.resolve("heddle/package.json")), "utf8")) as { version: string }
-).version
+export const version: string = packageVersion()
 
 /** What this version can do; the names of the npm package `zeromq`. */
 export const capability = {

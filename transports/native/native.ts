@@ -2,8 +2,8 @@
 import fs from "node:fs"
 import { createRequire } from "node:module"
 import path from "node:path"
-import { fileURLToPath } from "node:url"
 import { ADDON_VERSION, type Addon } from "./addon.ts"
+import { packageRoot } from "./package-root.ts"
 
 export interface NativeStatus {
   readonly loaded: boolean
@@ -64,22 +64,6 @@ function candidates(root: string): string[] {
     path.join(root, "build/Release/heddle_native.node"),
     path.join(root, `prebuilds/${process.platform}-${process.arch}/heddle_native.${libc()}.node`),
   ]
-}
-
-/** The folder of the package.json named heddle above this file, which may be compiled, bundled, or a source. */
-function packageRoot(): string | null {
-  let folder = path.dirname(fileURLToPath(import.meta.url))
-  for (;;) {
-    try {
-      const parsed: unknown = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"))
-      if ((parsed as { name?: unknown } | null)?.name === "heddle") return folder
-    } catch {
-      // Not here: one folder up.
-    }
-    const parent = path.dirname(folder)
-    if (parent === folder) return null
-    folder = parent
-  }
 }
 
 /**
