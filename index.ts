@@ -120,7 +120,7 @@ export const version: string = packageVersion()
 
 /** What this version can do; the names of the npm package `zeromq`. */
 export const capability = {
-  ipc: true,
+  ipc: process.platform !== "win32",
   draft: true,
   curve: false,
   gssapi: false,

@@ -18,8 +18,8 @@ import { SharedMemoryOffer } from "./shm/offer.ts"
 import { dialStream } from "./stream/stream-dialer.ts"
 import { StreamListener } from "./stream/stream-listener.ts"
 
-/** `sun_path` has 108 bytes on Linux, one for the final zero. */
-const MAX_PATH = 107
+/** `sun_path` has 108 bytes on Linux and 104 on macOS, one for the final zero. */
+const MAX_PATH = { linux: 107, others: 103 } as const
 
 /**
  * `ipc://path`, `ipc://@abstract`, `ipc://*`: ZMTP over Unix sockets, and through shared memory where both sides have the
@@ -28,12 +28,15 @@ const MAX_PATH = 107
 export class IpcTransport implements Transport {
   readonly scheme = "ipc"
   private readonly native: () => Addon | null
+  private readonly platform: NodeJS.Platform
 
   /** @param native how to get the addon, when it is first needed */
-  constructor(native: () => Addon | null = loadNative) {
+  constructor(native: () => Addon | null = loadNative, platform: NodeJS.Platform = process.platform) {
     this.native = native
+    this.platform = platform
   }
 
+  /** Throws ENOTSUP where the system has no such sockets, ENAMETOOLONG, EINVAL. */
   check(endpoint: Endpoint, side: "listen" | "dial"): void {
     if (side === "dial" && endpoint.address === "*") {
       throw new HeddleError(
@@ -42,15 +45,16 @@ export class IpcTransport implements Transport {
         { address: endpoint.href },
       )
     }
-    socketPath(endpoint.address, endpoint)
+    this.pathOf(endpoint.address, endpoint)
   }
 
   /** `*` = a new path in the temporary folder. A stale file of a dead process is replaced; a living listener is EADDRINUSE. */
   async listen(endpoint: Endpoint, local: Handshake, sink: ListenerSink): Promise<Listener> {
+    this.check(endpoint, "listen")
     const wildcard = endpoint.address === "*"
     const folder = wildcard ? makeTemporary() : ""
     const name = wildcard ? path.join(folder, "socket") : endpoint.address
-    const file = socketPath(name, endpoint)
+    const file = this.pathOf(name, endpoint)
     if (!wildcard && !name.startsWith("@")) {
       // Node reports a missing folder as EACCES.
       if (!fs.existsSync(path.dirname(file))) {
@@ -94,10 +98,27 @@ export class IpcTransport implements Transport {
     signal: AbortSignal,
     reached?: (address: string) => void,
   ): Promise<Connection> {
-    const path = socketPath(endpoint.address, endpoint)
+    const path = this.pathOf(endpoint.address, endpoint)
     const fd = abstractSocket(this.native(), "connectAbstract", endpoint)
     const options = fd === null ? { path } : { path, fd, connected: true }
     return dialStream(options, endpoint.href, local, signal, reached, this.rings(local.options))
+  }
+
+  private pathOf(name: string, { href: address }: Endpoint): string {
+    const abstract = name.startsWith("@")
+    // Node has pipes with names of another kind there, to which no ZeroMQ peer connects.
+    if (this.platform === "win32") throw unsupported(address, "Windows has no Unix sockets for Node")
+    if (abstract && this.platform !== "linux") throw unsupported(address, "only Linux has names without a path")
+    const length = Buffer.byteLength(name)
+    const most = this.platform === "linux" ? MAX_PATH.linux : MAX_PATH.others
+    if (length > most) {
+      throw new HeddleError(
+        "ENAMETOOLONG",
+        `${address}: the path has ${length} bytes; a Unix socket takes at most ${most}: choose a shorter one`,
+        { address, fatal: true },
+      )
+    }
+    return abstract ? `\0${name.slice(1)}` : name
   }
 
   /** Null where there is no addon, or the user does not want it. */
@@ -106,6 +127,14 @@ export class IpcTransport implements Transport {
     const native = this.native()
     return native && new SharedMemoryOffer(native, options)
   }
+}
+
+/** Bun 1.4 takes no descriptor that is connected, but connects to abstract names without filling them up. */
+const CONNECTS_EXACTLY = process.versions.bun !== undefined
+
+function unsupported(address: string, why: string): HeddleError {
+  const text = `Operation not supported: ${address}: ${why}; use tcp://127.0.0.1:*`
+  return new HeddleError("ENOTSUP", text, { address, fatal: true })
 }
 
 /** Folders of `ipc://*` that still stand; a process that ends without a `close` removes them all the same. */
@@ -134,18 +163,6 @@ function removeAll(): void {
   }
 }
 
-function socketPath(name: string, endpoint: Endpoint): string {
-  const length = Buffer.byteLength(name)
-  if (length > MAX_PATH) {
-    throw new HeddleError(
-      "ENAMETOOLONG",
-      `${endpoint.href}: the path has ${length} bytes; a Unix socket takes at most ${MAX_PATH}: choose a shorter one`,
-      { address: endpoint.href, fatal: true },
-    )
-  }
-  return name.startsWith("@") ? `\0${name.slice(1)}` : name
-}
-
 /**
  * A socket for an abstract name that is exactly what libzmq makes of it; null for a path, and without the addon: Node 20
  * itself fills abstract names up with zeros, and finds none but its own kind by them.
@@ -156,6 +173,7 @@ function abstractSocket(
   { address, href }: Endpoint,
 ): number | null {
   if (native === null || !address.startsWith("@")) return null
+  if (join === "connectAbstract" && CONNECTS_EXACTLY) return null
   try {
     return native[join](address.slice(1))
   } catch (error) {
