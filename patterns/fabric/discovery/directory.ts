@@ -9,7 +9,7 @@ import { SessionDiscovery } from "./session.ts"
 export interface DirectoryOptions {
   /**
    * The folder that holds one folder for each fabric. Default: `$HEDDLE_DIR`, otherwise `$XDG_RUNTIME_DIR/heddle`,
-   * otherwise `heddle-<uid>` in the folder for temporary files. Not one that several machines share (NFS): the sockets
+   * otherwise `heddle-<uid>` in the folder for temporary files (on macOS in `/tmp`). Not one that several machines share (NFS): the sockets
    * in it work on one machine only. Containers of one machine may share it.
    */
   readonly path?: string

@@ -19,13 +19,16 @@ const WORLD_WRITABLE = 0o002
 /** Where it is set, as on /tmp, nobody removes or renames what belongs to others. */
 const STICKY = 0o1000
 
-/** Where the folders of all fabrics of this user are: the first of these that is set. */
-export function baseFolder(given: string | undefined): string {
+/**
+ * Where the folders of all fabrics of this user are: the first of these that is set. On macOS the temporary folder of a user has a name so long
+ * that little is left for a fabric's.
+ */
+export function baseFolder(given: string | undefined, platform: NodeJS.Platform = process.platform): string {
   const { HEDDLE_DIR, XDG_RUNTIME_DIR } = process.env
   if (given !== undefined) return path.resolve(given)
   if (HEDDLE_DIR) return path.resolve(HEDDLE_DIR)
   if (XDG_RUNTIME_DIR) return path.join(path.resolve(XDG_RUNTIME_DIR), "heddle")
-  return path.join(os.tmpdir(), `heddle-${process.getuid?.() ?? "user"}`)
+  return path.join(platform === "darwin" ? "/tmp" : os.tmpdir(), `heddle-${process.getuid?.() ?? "user"}`)
 }
 
 /** The name of the fabric where a file system takes it, otherwise a hash with what can be read of it in front. */

@@ -6,7 +6,7 @@ import net from "node:net"
 import os from "node:os"
 import path from "node:path"
 import { type DirectoryOptions, directory } from "../../../../patterns/fabric/discovery/directory.ts"
-import { folderName } from "../../../../patterns/fabric/discovery/folder.ts"
+import { baseFolder, folderName } from "../../../../patterns/fabric/discovery/folder.ts"
 import { closesAfterEach, later } from "../../../support/cleanup.ts"
 import { DiscoveryNode } from "../../../support/discovery-node.ts"
 import { Program } from "../../../support/processes.ts"
@@ -154,6 +154,11 @@ describe("Discovery by a directory", () => {
       assert.equal(await folder(), path.join(base, "heddle", "shop"))
       process.env.HEDDLE_DIR = path.join(base, "own")
       assert.equal(await folder(), path.join(base, "own", "shop"))
+      assert.equal(baseFolder(undefined, "darwin"), path.join(base, "own"))
+      // Paths of sockets are short on macOS, its folder for temporary files is not.
+      delete process.env.HEDDLE_DIR
+      delete process.env.XDG_RUNTIME_DIR
+      assert.match(baseFolder(undefined, "darwin"), /^\/tmp\/heddle-\d+$/)
     })
   })
 
