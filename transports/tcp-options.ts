@@ -1,7 +1,7 @@
 import type { Endpoint, LinkOptions } from "../core/contract.ts"
 import { fromSystem, HeddleError } from "../core/errors.ts"
 import type { Addon, SocketOption } from "./native/addon.ts"
-import { loadNative, nativeStatus } from "./native/native.ts"
+import { nativeForSockets, whyNotForSockets } from "./native/for-sockets.ts"
 
 /** Options of TCP sockets that plain Node has no call for: the native addon sets them by descriptor. */
 export class TcpOptions {
@@ -15,11 +15,11 @@ export class TcpOptions {
   static of(options: LinkOptions, endpoint: Endpoint): TcpOptions | null {
     const asked = wanted(options)
     if (asked.length === 0) return null
-    const native = loadNative()
+    const native = nativeForSockets()
     if (native !== null) return new TcpOptions(native, options, endpoint.href)
     throw new HeddleError(
       "ENOTSUP",
-      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${nativeStatus().reason}`,
+      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${whyNotForSockets()}`,
       { address: endpoint.href, fatal: true },
     )
   }

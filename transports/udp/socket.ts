@@ -1,6 +1,6 @@
 import dgram from "node:dgram"
 import type dns from "node:dns"
-import { loadNative } from "../native/native.ts"
+import { nativeForSockets } from "../native/for-sockets.ts"
 import { descriptorOf } from "../native/udp.ts"
 import type { PortOptions } from "./port.ts"
 
@@ -48,7 +48,7 @@ function prepare(socket: dgram.Socket, options: PortOptions): void {
   socket.setMulticastTTL(options.hops)
   socket.setMulticastLoopback(options.loopback)
   if (options.interface !== undefined) socket.setMulticastInterface(options.interface)
-  if (options.device !== null) loadNative()?.bindToDevice(descriptorOf(socket), options.device)
+  if (options.device !== null) nativeForSockets()?.bindToDevice(descriptorOf(socket), options.device)
   if (options.service > 0) setService(socket, options)
   if (options.group === null) return
   socket.addMembership(options.group, options.interface)
@@ -69,14 +69,14 @@ function tryOption(
   value: number,
 ): void {
   try {
-    loadNative()?.setOption(descriptorOf(socket), name, value)
+    nativeForSockets()?.setOption(descriptorOf(socket), name, value)
   } catch {
     // The kernel is older, or we may not.
   }
 }
 
 function setService(socket: dgram.Socket, { family, service }: PortOptions): void {
-  const native = loadNative()
+  const native = nativeForSockets()
   native?.setOption(descriptorOf(socket), "IP_TOS", service)
   if (family === 6) native?.setOption(descriptorOf(socket), "IPV6_TCLASS", service)
 }

@@ -1,6 +1,6 @@
 import type { Endpoint, LinkOptions } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
-import { loadNative, nativeStatus } from "../native/native.ts"
+import { nativeForSockets, whyNotForSockets } from "../native/for-sockets.ts"
 import type { PortSettings } from "./port.ts"
 
 const EXAMPLES: Record<string, string> = {
@@ -12,10 +12,10 @@ const EXAMPLES: Record<string, string> = {
 export function portSettings(options: LinkOptions, endpoint: Endpoint): PortSettings {
   const { typeOfService: service = 0, interface: device = null } = options
   const asked = [...(service > 0 ? ["typeOfService"] : []), ...(device === null ? [] : ["interface"])]
-  if (asked.length > 0 && loadNative() === null) {
+  if (asked.length > 0 && nativeForSockets() === null) {
     throw new HeddleError(
       "ENOTSUP",
-      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${nativeStatus().reason}; the interface of a group can be named in the endpoint: ${EXAMPLES[endpoint.scheme] ?? EXAMPLES.udp}`,
+      `Operation not supported: ${endpoint.href}: ${asked.join(", ")} cannot be set without the native addon: ${whyNotForSockets()}; the interface of a group can be named in the endpoint: ${EXAMPLES[endpoint.scheme] ?? EXAMPLES.udp}`,
       { address: endpoint.href, fatal: true },
     )
   }
