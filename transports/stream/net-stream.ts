@@ -1,4 +1,5 @@
 import net from "node:net"
+import { hold, release } from "../../core/keep-alive.ts"
 import { type ByteReader, type ByteStream, NO_READER } from "./byte-stream.ts"
 
 /**
@@ -9,6 +10,9 @@ const scratch = Buffer.allocUnsafeSlow(128 * 1024)
 
 /** How long `end` waits for the peer's goodbye unless told otherwise (milliseconds). Closing with input unread would reset the connection and lose what was sent. */
 const GOODBYE = 1_000
+
+/** Node lives until what a socket was given is written, unref'd or not; Bun 1.4 ends, and it is lost. */
+const LETS_GO = process.versions.bun !== undefined
 
 /** The parts of Node's socket and handle that only Node has; on other runtimes the ordinary events are used. */
 interface Internals {
@@ -33,6 +37,7 @@ export class NetStream implements ByteStream {
     // Node calls back for writes that a broken or destroyed socket gave up, too, and then not always with an error.
     if (error || this.over || !this.blocked || this.socket.writableLength > 0) return
     this.blocked = false
+    if (LETS_GO) release()
     this.reader.drained()
   }
 
@@ -116,6 +121,7 @@ export class NetStream implements ByteStream {
   }
 
   destroy(): void {
+    this.letGo()
     this.over = true
     this.socket.destroy()
   }
@@ -128,8 +134,14 @@ export class NetStream implements ByteStream {
 
   private settled(): boolean {
     if (this.socket.writableLength === 0) return true
+    if (LETS_GO && !this.blocked && !this.over) hold()
     this.blocked = true
     return false
+  }
+
+  /** What could not be written never will be: nobody need wait for it. */
+  private letGo(): void {
+    if (LETS_GO && this.blocked && !this.over) release()
   }
 
   private read(chunk: Buffer, count: number): boolean {
@@ -153,6 +165,7 @@ export class NetStream implements ByteStream {
 
   private finish(error?: Error): void {
     if (this.over) return
+    this.letGo()
     this.over = true
     this.reader.ended(error)
     if (!this.lasting) this.socket.destroy()
