@@ -7,6 +7,8 @@ import { closeReason, frameOf } from "./frames.ts"
 export interface PlainTopics {
   readonly maxBackpressure: number
   readonly compress: boolean
+  /** Frames of our own making are written to the socket; otherwise the library makes them. */
+  readonly frames: boolean
   /** Clients by topic. */
   readonly topics: Map<string, Set<PlainClient<unknown>>>
   closed(client: PlainClient<unknown>, code: number, reason: string): void
@@ -40,7 +42,7 @@ export class PlainClient<Data> implements WebClient<Data> {
   private topics: Set<string> | null = null
   private corked = false
   private readonly written = (error?: Error | null): void => {
-    if (error || !this.waiting || !this.open || this.stream.writableLength > 0) return
+    if (error || !this.waiting || !this.open || this.buffered > 0) return
     this.waiting = false
     if (!this.owed) return
     this.owed = false
@@ -66,10 +68,10 @@ export class PlainClient<Data> implements WebClient<Data> {
       this.owed = true
       return "dropped"
     }
-    if (this.server.compress) {
+    if (!this.server.frames) {
       // The library keeps the bytes until they are compressed, in another thread.
       const bytes = typeof message === "string" ? message : Buffer.from(message)
-      this.socket.send(bytes, { compress: true }, this.written)
+      this.socket.send(bytes, { compress: this.server.compress }, this.written)
       if (this.buffered > CORK_LIMIT) this.waiting = true
     } else this.sendFrame(frameOf(message))
     if (!this.waiting) return "sent"

@@ -22,6 +22,9 @@ const REQUEST_TIME = 30_000
 /** How long who was refused may take to leave (milliseconds). */
 const REFUSED_TIME = 2_000
 
+/** In Bun 1.4 `ws` is Bun's own, whose sockets say neither how much waits in them nor when it has left; its WebSockets do. */
+const OWN_FRAMES = process.versions.bun === undefined
+
 const NO_BODY = Buffer.alloc(0)
 
 /** `WebServer` by node:http and the package `ws`. */
@@ -89,10 +92,14 @@ export class PlainServer<Data> implements WebServer, PlainTopics {
     return this.settings.compression
   }
 
+  get frames(): boolean {
+    return OWN_FRAMES && !this.compress
+  }
+
   publish(topic: string, bytes: Uint8Array | string): void {
     const members = this.topics.get(topic)
     if (members === undefined) return
-    const frame = this.compress ? null : frameOf(bytes)
+    const frame = this.frames ? frameOf(bytes) : null
     for (const member of members) {
       if (frame === null) member.send(bytes)
       else member.sendFrame(frame)
