@@ -30,7 +30,13 @@ export function judgeVersions(facts: VersionFacts): Finding[] {
   const least = facts.wanted.replace(/^>=/, "")
   const findings = [ok("heddle", facts.heddle)]
   if (facts.runtime !== "Node") {
-    findings.push(warn("runtime", `${facts.runtime} ${facts.version}`, "Sockets work; what is tested most is Node."))
+    findings.push(
+      warn(
+        "runtime",
+        `${facts.runtime} ${facts.version}`,
+        "What is tested most is Node: docs/platforms.md says what falls back here.",
+      ),
+    )
   } else if (compare(facts.version, least) < 0) {
     findings.push(fail("runtime", `Node ${facts.version}`, `Heddle needs Node ${least} or newer: https://nodejs.org`))
   } else {
