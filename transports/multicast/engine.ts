@@ -98,9 +98,9 @@ export interface ReceiverSettings {
   readonly maxSessions: number
   /** A sender that was silent for so long is gone. */
   readonly sessionTimeout: number
-  /** Packets may overtake each other by so much before one counts as missing. */
+  /** Where packets overtake each other (MC-41), so much is waited for before one counts as missing. */
   readonly reorderDelay: number
-  /** Longest random wait before a NAK, when others may say the same. */
+  /** Longest random wait before a NAK in groups of more than 32, while it is not known what repairs take (MC-42). */
   readonly nakBackoff: number
   /** Between two STATUS of a session at most. */
   readonly statusInterval: number

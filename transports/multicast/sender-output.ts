@@ -11,6 +11,7 @@ import {
   HEARTBEAT,
   isPacket,
   NAK,
+  nextOrder,
   OVERHEAD,
   putStart,
   putU16,
@@ -48,6 +49,8 @@ export class SenderOutput {
   /** The first packet that was never sent, and the cost of all before it. */
   private unsent = 1
   private sentCost = 0
+  /** Of what is sent next. */
+  private order = 1
   private portOpen = true
   /** Something that is not sealed would go out if it might. */
   private wished = 0
@@ -139,9 +142,9 @@ export class SenderOutput {
     const now = this.host.now()
     while (this.portOpen) {
       if (this.repairs.pending && (this.bucket === null || this.bucket.ready(now))) {
-        const sequence = this.repairs.next(now, this.repairsHaveAll(now))
+        const sequence = this.repairs.next(now, this.order, this.repairsHaveAll(now))
         if (sequence !== 0) {
-          this.repair(this.window.packet(sequence))
+          this.repair(this.window.packet(sequence), now)
           continue
         }
       }
@@ -181,7 +184,7 @@ export class SenderOutput {
     const receiver = this.flow.report(report, source, now)
     if (type === NAK) {
       this.stats.naks++
-      if (receiver !== null) this.repairs.request(bytes, receiver, this.flow.count > 1, this.unsent - 1, now)
+      if (receiver !== null) this.repairs.request(bytes, report, receiver, this.flow.count > 1, this.unsent - 1, now)
     } else this.stats.statuses++
     this.closeIfDone(now)
     return true
@@ -252,12 +255,17 @@ export class SenderOutput {
   private put(bytes: Buffer): void {
     putU48(bytes, 24, this.window.trail)
     putU16(bytes, 22, Math.min(this.flow.count, MAX_RECEIVERS_TOLD))
+    putU16(bytes, 30, this.order)
+    this.order = nextOrder(this.order)
     this.bucket?.take(bytes.length)
     if (!this.host.send(bytes)) this.portOpen = false
   }
 
-  private repair(bytes: Buffer): void {
+  private repair(bytes: Buffer, now: number): void {
     bytes[4] |= RETX
+    // What follows a repair tells who has missed it.
+    this.heartbeatInterval = FIRST_HEARTBEAT
+    this.heartbeatAt = Math.min(this.heartbeatAt, now + FIRST_HEARTBEAT)
     this.stats.repairs++
     this.stats.repairBytes += bytes.length
     this.put(bytes)

@@ -2,7 +2,7 @@ import type { SenderSettings, SenderStats } from "./engine.ts"
 import type { Receiver } from "./flow.ts"
 import { TokenBucket } from "./rate.ts"
 import type { SentWindow } from "./sender-window.ts"
-import { LINGER, MAX_ASKED, OVERHEAD, RANGE, REPORT, u16, u48 } from "./wire.ts"
+import { isAfter, LINGER, MAX_ASKED, OVERHEAD, RANGE, REPORT, type Report, u16, u48 } from "./wire.ts"
 
 /** What repairs may have a second even when no new data earns them their share. */
 const FLOOR = 8 * 1024 * 1024
@@ -13,6 +13,9 @@ const MAX_WAITING = 4_096
 /** NAKs, and packets that they ask for, that are looked at in a period: some 4 % of a processor. What is beyond is a storm. */
 const MAX_LOOKED = 200_000
 const PERIOD = 100
+
+/** A receiver that has heard nothing that went out after a repair may have that repair still before it; believed for so long. */
+const BEHIND = 250
 
 /**
  * Which packets are to be sent again (MC-22 to MC-26): each once for many NAKs, within a share of what is sent, and with
@@ -51,7 +54,7 @@ export class Repairs {
   }
 
   /** Takes the wishes of a NAK that `readReport` found whole. `others` = there are other receivers. */
-  request(nak: Buffer, receiver: Receiver, others: boolean, sent: number, now: number): void {
+  request(nak: Buffer, report: Report, receiver: Receiver, others: boolean, sent: number, now: number): void {
     if (now >= this.periodEnds) {
       this.periodEnds = now + PERIOD
       this.looked = 0
@@ -75,13 +78,13 @@ export class Repairs {
       this.stats.expired += Math.min(end, from) - first
       for (let sequence = from; sequence < end && left > 0; sequence++, left--) {
         this.looked++
-        if (!this.want(sequence, receiver, others, now)) return
+        if (!this.want(sequence, receiver, report.heard, others, now)) return
       }
     }
   }
 
-  /** The next packet to send again; 0 = none, or not yet. `all` = whatever their share is. */
-  next(now: number, all: boolean): number {
+  /** The next packet to send again, as the one with this `order`; 0 = none, or not yet. `all` = whatever their share is. */
+  next(now: number, order: number, all: boolean): number {
     while (this.pending) {
       if (!this.budget.ready(now) && !all) return 0
       const sequence = this.waiting[this.head++]
@@ -95,7 +98,7 @@ export class Repairs {
         continue
       }
       if (!all) this.budget.take(this.window.packet(sequence).length)
-      this.window.repaired(sequence, now)
+      this.window.repaired(sequence, now, order)
       return sequence
     }
     return 0
@@ -106,9 +109,9 @@ export class Repairs {
     return this.budget.readyAt(now)
   }
 
-  /** False = no more for this receiver now. */
-  private want(sequence: number, receiver: Receiver, others: boolean, now: number): boolean {
-    if (this.asked.has(sequence) || now - this.window.lastRepair(sequence) < LINGER) {
+  /** False = no more for this receiver now. `heard`: the `order` of the latest packet that it got. */
+  private want(sequence: number, receiver: Receiver, heard: number, others: boolean, now: number): boolean {
+    if (this.asked.has(sequence) || this.isUnderWay(sequence, heard, now)) {
       this.stats.repeated++
       return true
     }
@@ -122,5 +125,16 @@ export class Repairs {
     this.asked.add(sequence)
     this.waiting.push(sequence)
     return true
+  }
+
+  /**
+   * Whether a repair of it may still reach a receiver that asks (MC-22): who has got something that went out later has missed the
+   * repair; who has not asked before it came. How long it takes to come does not matter, be it in a full buffer of his.
+   */
+  private isUnderWay(sequence: number, heard: number, now: number): boolean {
+    const since = now - this.window.lastRepair(sequence)
+    if (since >= BEHIND) return false
+    // Where packets overtake each other, the order alone would have it sent again for every NAK.
+    return since < LINGER || (heard !== 0 && isAfter(this.window.orderOfRepair(sequence), heard))
   }
 }

@@ -22,6 +22,7 @@ export class SentWindow {
   private before = new Float64Array(FIRST_SLOTS)
   private sentAt = new Float64Array(FIRST_SLOTS)
   private repairedAt = new Float64Array(FIRST_SLOTS)
+  private repairOrder = new Uint16Array(FIRST_SLOTS)
 
   /** Bytes of cost, and milliseconds. */
   constructor(limit: number, age: number) {
@@ -66,8 +67,14 @@ export class SentWindow {
     return this.repairedAt[sequence & this.mask]
   }
 
-  repaired(sequence: number, now: number): void {
+  /** The `order` of that repair. */
+  orderOfRepair(sequence: number): number {
+    return this.repairOrder[sequence & this.mask]
+  }
+
+  repaired(sequence: number, now: number, order: number): void {
     this.repairedAt[sequence & this.mask] = now
+    this.repairOrder[sequence & this.mask] = order
   }
 
   /** Lets go what is beyond the bounds. What was not sent yet, from `unsent` on, neither goes nor makes other packets go. */
@@ -83,13 +90,14 @@ export class SentWindow {
   }
 
   private grow(): void {
-    const { packets, before, sentAt, repairedAt, mask } = this
+    const { packets, before, sentAt, repairedAt, repairOrder, mask } = this
     const size = (mask + 1) * 2
     this.mask = size - 1
     this.packets = new Array(size).fill(null)
     this.before = new Float64Array(size)
     this.sentAt = new Float64Array(size)
     this.repairedAt = new Float64Array(size)
+    this.repairOrder = new Uint16Array(size)
     for (let sequence = this.trail; sequence <= this.lead; sequence++) {
       const from = sequence & mask
       const to = sequence & this.mask
@@ -97,6 +105,7 @@ export class SentWindow {
       this.before[to] = before[from]
       this.sentAt[to] = sentAt[from]
       this.repairedAt[to] = repairedAt[from]
+      this.repairOrder[to] = repairOrder[from]
     }
   }
 }

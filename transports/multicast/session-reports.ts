@@ -1,5 +1,6 @@
 import type { ReceiverStats } from "./engine.ts"
-import { nakBackoff, nakRetry } from "./nak.ts"
+import { drawBackoff, longestBackoff, nakRetry, SMALL_GROUP } from "./nak.ts"
+import { RepairTime } from "./repair-time.ts"
 import type { SessionContext } from "./session.ts"
 import type { SessionWindow } from "./session-window.ts"
 import {
@@ -23,12 +24,13 @@ const FIRST_REPORTS = 3
 /** In a larger group each receiver reports less often. */
 const LARGE_GROUP = 64
 /**
- * In a group of so many NAKs go to the sender alone: everybody would be woken by each to be spared one of few. What the sender
- * sends again spares them as well, a little later.
+ * Between two NAKs: losses that are noticed together are asked for together. Milliseconds, or a share of what a repair takes, as
+ * more would not be repaired sooner by as much as each NAK costs.
  */
-const SMALL_GROUP = 32
-/** A NAK goes out at most so often: losses that are noticed together are asked for together. */
 const SHORTEST = 1
+const PAUSE = 1 / 4
+/** So many repairs in a row without a packet that was overtaken, and none is waited for (RFC 8985, section 6.2: 16). */
+const IN_ORDER = 16
 /** So often others may ask in our place; then we ask ourselves, whatever is heard: it might be a lie. */
 const MOST_SUPPRESSED = 6
 
@@ -36,6 +38,8 @@ const MOST_SUPPRESSED = 6
 export class SessionReports {
   /** How many receivers the sender knows. */
   receivers = 0
+  /** `order` of the packet that came last. */
+  heard = 0
   private readonly context: SessionContext
   private readonly stats: ReceiverStats
   private readonly of: { readonly key: SessionKey; readonly source: string }
@@ -50,8 +54,13 @@ export class SessionReports {
   private unreported: number
   /** The window that was told last. */
   private promised = 0
-  /** What a repair takes, from the NAK on: 0 = not known. */
-  private repairTime = 0
+  private readonly repairTime = new RepairTime()
+  /** No NAK before. */
+  private nextNak = 0
+  /** When the latest of the NAKs was sent that was answered. */
+  private answered = 0
+  /** Repairs to come before overtaken packets are not waited for any more; 0 = they are not. */
+  private overtakes = 0
 
   constructor(context: SessionContext, of: { key: SessionKey; source: string }, window: SessionWindow) {
     this.context = context
@@ -78,24 +87,34 @@ export class SessionReports {
     if (this.unreported >= this.promised / 4 && this.unreported > 0) this.status(now)
   }
 
+  /** A packet that was sent once came behind later ones, or twice. */
+  overtaken(): void {
+    this.overtakes = IN_ORDER
+  }
+
   /** Packets up to this one exist, and did not come (MC-41). */
   missing(sequence: number, now: number): void {
-    const { settings, host } = this.context
-    const due = now + settings.reorderDelay + nakBackoff(host.random, this.receivers, settings.nakBackoff)
+    const due = now + (this.overtakes > 0 ? this.context.settings.reorderDelay : 0) + this.draw()
     this.window.extend(sequence, now, due)
-    if (due >= this.gapsAt) return
-    this.gapsAt = due
-    this.context.wake(due)
+    this.askAt(Math.max(due, this.nextNak))
   }
 
-  /** A missing packet has come. */
-  filled(sequence: number, now: number): void {
-    if (this.window.triesOf(sequence) !== 1) return
-    const sample = now - this.window.askedAt(sequence)
-    this.repairTime = this.repairTime === 0 ? sample : this.repairTime * 0.875 + sample * 0.125
+  /** A missing packet was sent again, and has come. */
+  repaired(sequence: number, now: number): void {
+    const { window } = this
+    if (this.overtakes > 0) this.overtakes--
+    const tries = window.triesOf(sequence)
+    if (tries === 0) return
+    const asked = window.askedAt(sequence)
+    // Of two NAKs nobody knows which one was answered.
+    if (tries === 1) this.repairTime.add(now - asked)
+    if (asked <= this.answered) return
+    this.answered = asked
+    // What was asked for before, and has not come, may be due now.
+    if (window.missing > 1) this.askAt(Math.max(now, this.nextNak))
   }
 
-  /** True = something was given up. */
+  /** What is due. True = something was given up. */
   tick(now: number): boolean {
     const lost = now >= this.gapsAt && this.ask(now)
     if (now >= this.statusAt) this.status(now)
@@ -127,6 +146,7 @@ export class SessionReports {
     }
     const { window, context } = this
     if (report.receiver === context.receiver || window.missing === 0) return
+    const longest = this.longestBackoff
     const draw = this.draw()
     let looked = 0
     for (let at = REPORT; at < nak.length; at += RANGE) {
@@ -134,7 +154,7 @@ export class SessionReports {
       const end = Math.min(first + u16(nak, at + 6), window.high + 1)
       for (let sequence = Math.max(first, window.next); sequence < end; sequence++) {
         if (++looked > MAX_ASKED) return
-        if (window.packet(sequence) !== null || window.dueAt(sequence) > now + context.settings.nakBackoff) continue
+        if (window.packet(sequence) !== null || window.dueAt(sequence) > now + longest) continue
         const tries = window.triesOf(sequence) + 1
         if (tries > MOST_SUPPRESSED) continue
         this.stats.suppressed++
@@ -165,7 +185,7 @@ export class SessionReports {
         gave = true
         continue
       }
-      let due = window.dueAt(sequence)
+      let due = Math.min(window.dueAt(sequence), this.lostAgainAt(sequence))
       if (due <= now && asked < most && (sequence === end || ranges.length < 2 * MAX_RANGES)) {
         due = now + this.retry(window.triesOf(sequence) + 1) + draw
         window.asked(sequence, now, due)
@@ -176,23 +196,44 @@ export class SessionReports {
       }
       next = Math.min(next, due, ends)
     }
-    this.gapsAt = Math.max(next, now + SHORTEST)
     if (asked > 0) {
       this.stats.naks++
+      this.nextNak = now + Math.max(SHORTEST, PAUSE * this.repairTime.mean)
       this.tell(ranges, false)
     }
+    this.gapsAt = Number.POSITIVE_INFINITY
+    this.askAt(Math.max(next, this.nextNak))
     return gave
   }
 
+  private askAt(at: number): void {
+    if (at >= this.gapsAt) return
+    this.gapsAt = at
+    this.context.wake(at)
+  }
+
+  private get longestBackoff(): number {
+    return longestBackoff(this.receivers, this.repairTime.mean, this.context.settings.nakBackoff)
+  }
+
   private draw(): number {
-    const { host, settings } = this.context
-    return nakBackoff(host.random, this.receivers, settings.nakBackoff)
+    return drawBackoff(this.context.host.random, this.receivers, this.longestBackoff)
+  }
+
+  /**
+   * From when on an answer to our last NAK for it counts as lost: a later NAK was answered, and the sender answers in order. It
+   * may have been answered to another receiver who had asked before; so not before the time that repairs take.
+   */
+  private lostAgainAt(sequence: number): number {
+    const { window, repairTime } = this
+    if (window.triesOf(sequence) === 0 || window.askedAt(sequence) >= this.answered) return Number.POSITIVE_INFINITY
+    return window.askedAt(sequence) + repairTime.mean
   }
 
   /** Wait after a NAK: at first what repairs take here, with room to spare; while nobody knows, rather long. */
   private retry(tries: number): number {
     const { nakBackoff, recoveryInterval } = this.context.settings
-    const first = this.repairTime === 0 ? 2 * nakBackoff : LINGER + 4 * this.repairTime
+    const first = this.repairTime.mean === 0 ? 2 * nakBackoff : LINGER + this.repairTime.most
     return nakRetry(tries, first, recoveryInterval)
   }
 
@@ -207,6 +248,7 @@ export class SessionReports {
       position: window.next,
       received: window.received,
       window: this.promised,
+      heard: this.heard,
       leaves,
     }
     const bytes = writeReport(of.key, report, ranges)

@@ -119,6 +119,7 @@ export class Session implements MessageSink {
     if (!this.listens(bytes, now)) return
     if (sequence < window.next) {
       stats.duplicates++
+      if ((bytes[4] & RETX) === 0) this.reports.overtaken()
       return
     }
     this.handle.bytes += bytes.length
@@ -147,7 +148,7 @@ export class Session implements MessageSink {
       if (window.high > sequence) this.advance()
       else this.settle()
     } else this.outOfOrder(bytes, sequence, now)
-    this.reports.flush(now)
+    this.report(now)
   }
 
   heartbeat(bytes: Buffer, lead: number, now: number): void {
@@ -170,7 +171,7 @@ export class Session implements MessageSink {
     if ((flags & EOS) !== 0) this.lastSequence = lead
     this.advance()
     if ((flags & ASK) !== 0) this.reports.status(now)
-    this.reports.flush(now)
+    this.report(now)
   }
 
   /** Another receiver's NAK for this session. */
@@ -185,11 +186,7 @@ export class Session implements MessageSink {
       this.giveUp(this.window.high + 1, "timeout")
       this.settle()
     }
-    if (this.state !== "open") return
-    if (this.reports.tick(now)) {
-      this.lossReason = "unrepaired"
-      this.advance()
-    }
+    this.askAndReport(now)
   }
 
   /** When `tick` has something to do. */
@@ -263,7 +260,21 @@ export class Session implements MessageSink {
     }
     this.dying = false
     this.reports.receivers = u16(bytes, 22)
+    this.reports.heard = u16(bytes, 30)
     return true
+  }
+
+  /** What this packet makes due: while packets come, no timer is needed for it. */
+  private report(now: number): void {
+    if (this.state !== "open") return
+    this.reports.flush(now)
+    if (now >= this.reports.dueAt) this.askAndReport(now)
+  }
+
+  private askAndReport(now: number): void {
+    if (this.state !== "open" || !this.reports.tick(now)) return
+    this.lossReason = "unrepaired"
+    this.advance()
   }
 
   private outOfOrder(bytes: Buffer, sequence: number, now: number): void {
@@ -271,6 +282,7 @@ export class Session implements MessageSink {
     const isNext = sequence === window.next
     if (sequence <= window.high && (window.packet(sequence) !== null || (isNext && this.delivering))) {
       stats.duplicates++
+      if ((bytes[4] & RETX) === 0) this.reports.overtaken()
       return
     }
     // The packet that all others wait for makes room by its coming.
@@ -280,8 +292,10 @@ export class Session implements MessageSink {
     }
     if (sequence > window.high + 1) this.reports.missing(sequence - 1, now)
     else if (sequence <= window.high) {
-      this.reports.filled(sequence, now)
-      if ((bytes[4] & RETX) !== 0) stats.repaired++
+      if ((bytes[4] & RETX) !== 0) {
+        stats.repaired++
+        this.reports.repaired(sequence, now)
+      } else this.reports.overtaken()
     }
     window.keep(sequence, bytes)
     if (isNext) this.advance()

@@ -7,12 +7,13 @@
  *     16  sequence u48        DATA: its own; HEARTBEAT: of the last packet sent; STATUS, NAK: of the first not consumed
  *     22  receivers u16       DATA, HEARTBEAT: how many the sender knows
  *     24  trail u48           DATA, HEARTBEAT: oldest that can be repaired; STATUS, NAK: the first not received
- *     30  0 u16
+ *     30  order u16          DATA, HEARTBEAT: counts what the sender sends, repairs included; 0 is left out
  *     32  message u48         DATA, HEARTBEAT: number of the next message that begins in this packet or later
  *     38  0 u16
  *     40  DATA: frames, or the rest of one. HEARTBEAT: nothing.
  *
- *     32  window u32 (STATUS, NAK)   36  0 u32   40  receiver u48   46  ranges u16   48  ranges x { first u48, count u16 }
+ *     32  window u32 (STATUS, NAK)   36  heard u16: order of the latest that came; 0 = not told   38  0 u16
+ *     40  receiver u48    46  ranges u16    48  ranges x { first u48, count u16 }
  *
  * A frame: flags u8 (MORE = 1, LONG = 2), length u8 or, with LONG, u32, body. What comes before the body is never split.
  */
@@ -130,6 +131,16 @@ export function isPacket(bytes: Buffer): boolean {
   )
 }
 
+/** The `order` of what is sent next. */
+export function nextOrder(order: number): number {
+  return order === 65_535 ? 1 : order + 1
+}
+
+/** Whether what has the order `a` was sent after `b`; both are of the last 32,767. */
+export function isAfter(a: number, b: number): boolean {
+  return a !== b && ((a - b) & 0xffff) < 0x8000
+}
+
 /** What is the same in all packets of one kind. */
 export function putStart(bytes: Buffer, at: number, type: number, flags: number, kind: number, key: SessionKey): void {
   bytes[at] = MAGIC_0
@@ -151,6 +162,8 @@ export interface Report {
   /** The first packet that is neither here nor given up. */
   readonly received: number
   readonly window: number
+  /** `order` of the latest packet that has come; 0 = it does not say. */
+  readonly heard: number
   readonly leaves: boolean
 }
 
@@ -167,6 +180,7 @@ export function readReport(bytes: Buffer): Report | null {
     position,
     received,
     window: u32(bytes, 32),
+    heard: u16(bytes, 36),
     leaves: (bytes[4] & LEAVE) !== 0,
   }
 }
@@ -179,6 +193,7 @@ export function writeReport(key: SessionKey, report: Report, ranges: readonly nu
   putU48(bytes, 16, report.position)
   putU48(bytes, 24, report.received)
   putU32(bytes, 32, report.window)
+  putU16(bytes, 36, report.heard)
   putU48(bytes, 40, report.receiver)
   putU16(bytes, 46, count)
   for (let i = 0, at = REPORT; i < ranges.length; i += 2, at += RANGE) {

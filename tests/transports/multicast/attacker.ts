@@ -126,6 +126,7 @@ export class Attacker {
       position,
       received: position + random.int(0, 10),
       window: random.pick([0, 65_536, 2 ** 31]),
+      heard: random.int(0, 65_535),
       leaves: random.chance(0.05),
     }
     const bytes = writeReport(sessionKey(id), report, random.chance(0.8) ? ranges : [])

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
-import { nakBackoff, nakRetry } from "../../../transports/multicast/nak.ts"
-import { DATA, NAK, RETX, sessionKey, u16, u48, writeReport } from "../../../transports/multicast/wire.ts"
+import { drawBackoff, nakRetry } from "../../../transports/multicast/nak.ts"
+import { DATA, HEARTBEAT, NAK, RETX, sessionKey, u16, u48, writeReport } from "../../../transports/multicast/wire.ts"
 import { Random } from "../../support/random.ts"
 import { Group, type TestSender } from "./engine-group.ts"
 
@@ -17,9 +17,12 @@ function packets(group: Group, sender: TestSender, count: number, size = 100): v
 
 /** A NAK as a receiver with this id would send it. */
 function nak(sender: TestSender, receiver: number, ...ranges: number[]): Buffer {
-  const report = { receiver, position: 1, received: 1, window: 1_000_000, leaves: false }
+  const report = { receiver, position: 1, received: 1, window: 1_000_000, heard: 0, leaves: false }
   return writeReport(sessionKey(sender.id), report, ranges)
 }
+
+/** The order of the latest packet that a receiver heard: in each packet of the sender. */
+const orderOf = (bytes: Buffer): number => u16(bytes, 30)
 
 describe("Multicast engine: repairs", () => {
   it("sends a packet once for many NAKs, and again when they come later (MC-22)", () => {
@@ -36,6 +39,41 @@ describe("Multicast engine: repairs", () => {
     assert.equal(sender.engine.stats.repairs, 3)
     const repairs = sender.packets.filter(bytes => isData(bytes) && (bytes[4] & RETX) !== 0)
     assert.deepEqual([...new Set(repairs.map(bytes => u48(bytes, 16)))], [3, 4])
+  })
+
+  it("sends a packet again at once for who has missed the repair, not for who has it still before him (MC-22)", () => {
+    const group = new Group()
+    const sender = group.sender()
+    group.run(5)
+    packets(group, sender, 10)
+    const ask = (heard: number): number => {
+      const report = { receiver: 1, position: 1, received: 1, window: 1_000_000, heard, leaves: false }
+      sender.engine.received(writeReport(sessionKey(sender.id), report, [3, 1]), "r1")
+      return sender.engine.stats.repairs
+    }
+    const before = orderOf(sender.packets.at(-1) as Buffer)
+    assert.equal(ask(before), 1)
+    const repair = orderOf(sender.packets.at(-1) as Buffer)
+    assert.equal(repair, before + 1)
+    group.run(50)
+    assert.equal(ask(before), 1, "it is under way, however long")
+    packets(group, sender, 1)
+    assert.equal(ask(orderOf(sender.packets.at(-1) as Buffer)), 2, "what was sent after it has come")
+    group.run(300)
+    assert.equal(ask(before), 3, "nobody is that far behind")
+  })
+
+  it("tells soon who missed a repair that nothing followed (MC-14)", () => {
+    const group = new Group()
+    const sender = group.sender()
+    group.run(5)
+    packets(group, sender, 10)
+    group.run(2_000)
+    sender.engine.received(nak(sender, 1, 3, 1), "r1")
+    const repair = orderOf(sender.packets.at(-1) as Buffer)
+    group.run(11)
+    assert.equal((sender.packets.at(-1) as Buffer)[3], HEARTBEAT)
+    assert.equal(orderOf(sender.packets.at(-1) as Buffer), repair + 1)
   })
 
   it("does not send what it has no more, and says how far back it goes (MC-20, MC-25)", () => {
@@ -121,6 +159,7 @@ describe("Multicast engine: repairs", () => {
 
   it("is not asked by all who miss a packet (MC-42, MC-43)", () => {
     const perPacket: number[] = []
+    // Up to 32 all ask: that is less than the packet itself.
     for (const count of [2, 20, 100]) {
       const group = new Group(new Random(count))
       const sender = group.sender()
@@ -140,7 +179,7 @@ describe("Multicast engine: repairs", () => {
       perPacket.push(sender.engine.stats.naks / 10)
     }
     assert.ok(
-      perPacket.every(naks => naks >= 1 && naks < 6),
+      perPacket.every((naks, i) => naks >= 1 && naks < [3, 23, 6][i]),
       `NAKs for a packet: ${perPacket}`,
     )
   })
@@ -150,6 +189,8 @@ describe("Multicast engine: repairs", () => {
     const sender = group.sender()
     const receiver = group.receiver()
     group.run(5)
+    // In small groups nobody waits for others.
+    for (let other = 100; other < 140; other++) sender.engine.received(nak(sender, other), `r${other}`)
     group.copies = (from, _, bytes) => (from === "s0" && isData(bytes) && (bytes[4] & RETX) === 0 ? 0 : 1)
     packets(group, sender, 1)
     const lie = nak(sender, 77, 1, 1)
@@ -164,7 +205,7 @@ describe("Multicast engine: repairs", () => {
   it("draws waits that spread the more the more receivers there are (MC-42)", () => {
     const random = new Random(7)
     const draw = (receivers: number): number[] =>
-      Array.from({ length: 10_000 }, () => nakBackoff(() => random.next(), receivers, 10)).sort((a, b) => a - b)
+      Array.from({ length: 10_000 }, () => drawBackoff(() => random.next(), receivers, 10)).sort((a, b) => a - b)
     assert.deepEqual(new Set(draw(1)), new Set([0]))
     for (const receivers of [2, 10, 1_000]) {
       const draws = draw(receivers)
@@ -174,12 +215,12 @@ describe("Multicast engine: repairs", () => {
       assert.ok(early < 3, `${early} of ${receivers}`)
     }
     assert.deepEqual(
-      [1, 2, 3, 20].map(tries => nakRetry(tries, 20, 60_000)),
-      [20, 40, 80, 1_000],
+      [1, 2, 3, 4, 5, 20].map(tries => nakRetry(tries, 20, 60_000)),
+      [20, 20, 20, 40, 80, 1_000],
     )
   })
 
-  it("asks for losses that are noticed together in one NAK", () => {
+  it("asks for the first loss at once, for those that are noticed soon after in one NAK (MC-41)", () => {
     const group = new Group()
     const sender = group.sender()
     const receiver = group.receiver()
@@ -189,9 +230,10 @@ describe("Multicast engine: repairs", () => {
     packets(group, sender, 90)
     group.run(100)
     assert.equal(receiver.engine.stats.messages, 90)
-    const first = receiver.naks[0]
-    assert.equal(first[3], NAK)
-    assert.equal(u16(first, 46), 30)
-    assert.equal(receiver.naks.length, 1)
+    assert.ok(receiver.naks.every(bytes => bytes[3] === NAK))
+    assert.deepEqual(
+      receiver.naks.map(bytes => u16(bytes, 46)),
+      [1, 29],
+    )
   })
 })
