@@ -42,7 +42,6 @@ export class Context {
   blocky: boolean
   private readonly transports = new Map<string, Transport>()
   private readonly members = new Set<ContextMember>()
-  private readonly beforeExit = (): void => this.finish()
 
   /** Throws when two transports claim one scheme. */
   constructor(transports: readonly Transport[], options: ContextOptions = {}) {
@@ -92,14 +91,13 @@ export class Context {
         `Too many open sockets: maxSockets is ${this.maxSockets}; close some, or raise it`,
       )
     }
-    if (this.members.size === 0) process.on("beforeExit", this.beforeExit)
+    if (this.members.size === 0) enter(this)
     this.members.add(member)
   }
 
   /** @internal */
   remove(member: ContextMember): void {
-    this.members.delete(member)
-    if (this.members.size === 0) process.off("beforeExit", this.beforeExit)
+    if (this.members.delete(member) && this.members.size === 0) leave(this)
   }
 
   /** Closes all sockets of this context; resolves when what could be sent was sent. */
@@ -111,9 +109,27 @@ export class Context {
     await this.close()
   }
 
-  /** The program has nothing more to do: queued messages still go out, within their linger. */
-  private finish(): void {
+  /** @internal The program has nothing more to do: queued messages still go out, within their linger. */
+  finish(): void {
     if (!this.blocky) return
     for (const member of this.members) if (member.unsent) void member.close()
   }
+}
+
+/** Contexts with open sockets. */
+const inUse = new Set<Context>()
+
+/** One listener for all contexts: Node warns of a leak where an emitter has more than ten. */
+function enter(context: Context): void {
+  if (inUse.size === 0) process.on("beforeExit", finishAll)
+  inUse.add(context)
+}
+
+function leave(context: Context): void {
+  inUse.delete(context)
+  if (inUse.size === 0) process.off("beforeExit", finishAll)
+}
+
+function finishAll(): void {
+  for (const context of [...inUse]) context.finish()
 }
