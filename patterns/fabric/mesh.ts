@@ -30,7 +30,7 @@ const ACCEPTOR_WAITS = 500
 export interface MeshHost {
   readonly self: { readonly node: string; readonly fabric: string; readonly host: string }
   /** Our introduction without what depends on the peer. */
-  introduce(): Omit<Introduction, "stream" | "heard" | "blind" | "busy">
+  introduce(): Omit<Introduction, "stream" | "heard" | "blind" | "to" | "busy">
   /** The link with a peer, made when it is new; null when there are too many. */
   linkFor(info: Introduction, stream: string): Link | null
   linkOf(node: string): Link | undefined
@@ -141,13 +141,13 @@ export class Mesh {
   // Accepting
 
   private answer(peer: PeerHello | null): Hello {
-    if (peer === null) return toHello(this.introduction(null, randomToken(), false, false))
+    if (peer === null) return toHello(this.introduction(null, randomToken(), null, false))
     if (!isNode(peer))
       return { socketType: this.host.partnerOf(peer), routingId: Buffer.alloc(0), metadata: NO_METADATA }
     const info = readIntroduction(peer, this.host.self.fabric)
     if (this.closed) throw new HeddleError("ECONNABORTED", "This node is leaving")
     if (this.isBusyWith(info)) {
-      return toHello(this.introduction(null, randomToken(), false, true))
+      return toHello(this.introduction(null, randomToken(), null, true))
     }
     const link = this.host.linkFor(info, randomToken())
     if (link === null)
@@ -162,13 +162,15 @@ export class Mesh {
       this.taken.delete(info.node)
       if (link.connections === connections && !link.ended && !this.closed) this.host.abandoned(link)
     }, ABANDONED).unref()
-    return toHello(this.introduction(link, link.stream, false, false))
+    return toHello(this.introduction(link, link.stream, null, false))
   }
 
   /** Does another connection with this peer have precedence? */
   private isBusyWith(info: Introduction): boolean {
     const { node } = this.host.self
     if (info.node === node) return true
+    // It dials one that listened here before: what it says of a link is not of ours, and ours may be up.
+    if (info.to !== "" && info.to !== node) return true
     const link = this.host.linkOf(info.node)
     // It did not know whom it would find, and cannot go on where the link stood.
     if (link !== undefined && info.blind) return true
@@ -297,7 +299,7 @@ export class Mesh {
     const link = dial.node === null ? undefined : this.host.linkOf(dial.node)
     const connections = link?.connections ?? 0
     const stream = link?.stream ?? randomToken()
-    const hello = toHello(this.introduction(link ?? null, stream, dial.node === null, false))
+    const hello = toHello(this.introduction(link ?? null, stream, dial, false))
     const abort = new AbortController()
     dial.abort = abort
     let connection: Connection
@@ -353,6 +355,8 @@ export class Mesh {
         if (this.host.linkOf(info.node)?.up !== true) void this.dial(info.node, info.node, [address], true, FIRST_RETRY)
         return "connected"
       }
+      // Another node listens there now.
+      if (info.node !== dial.node) void this.found({ node: info.node, endpoints: [address] }, false)
       return "failed"
     }
     const known = this.host.linkOf(info.node)
@@ -407,8 +411,10 @@ export class Mesh {
     this.aliases.set(address, node)
   }
 
-  private introduction(link: Link | null, stream: string, blind: boolean, busy: boolean): Introduction {
-    return { ...this.host.introduce(), stream, heard: link?.heard ?? null, blind, busy }
+  /** `dial`: null in an answer. */
+  private introduction(link: Link | null, stream: string, dial: Dial | null, busy: boolean): Introduction {
+    const [blind, to] = [dial?.node === null, dial?.node ?? ""]
+    return { ...this.host.introduce(), stream, heard: link?.heard ?? null, blind, to, busy }
   }
 }
 

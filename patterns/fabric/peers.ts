@@ -245,7 +245,7 @@ export class Peers {
     }
   }
 
-  private introduce(): Omit<Introduction, "stream" | "heard" | "blind" | "busy"> {
+  private introduce(): Omit<Introduction, "stream" | "heard" | "blind" | "to" | "busy"> {
     const { fabric, node, name, host } = this.self
     return {
       versions: VERSIONS,

@@ -45,6 +45,8 @@ export interface Introduction {
   readonly heard: Position | null
   /** From a dialler that knows an address, but not yet who is there. */
   readonly blind: boolean
+  /** Whom a dialler that is not blind means to reach: another node may listen there by now. "" = it did not say. */
+  readonly to: string
   /** An acceptor that keeps another connection with this peer: this one ends. */
   readonly busy: boolean
 }
@@ -53,11 +55,12 @@ const TYPE: SocketType = "PEER"
 const NO_ID = Buffer.alloc(0)
 
 export function toHello(introduction: Introduction): Hello {
-  const { versions, heard, carry, ...rest } = introduction
+  const { versions, heard, carry, to, ...rest } = introduction
   const text = JSON.stringify({
     v: versions,
     ...rest,
     ...(carry && { carry }),
+    ...(to !== "" && { to }),
     ...(heard && { heard: [heard.stream, heard.batches, heard.messages] }),
   })
   return { socketType: TYPE, routingId: NO_ID, metadata: new Map([[PROPERTY, Buffer.from(text)]]) }
@@ -136,6 +139,7 @@ export function readIntroduction(peer: PeerHello, fabric: string): Introduction 
     stream: text("stream", 64),
     heard: heard === undefined ? null : { stream: heard[0], batches: heard[1], messages: heard[2] },
     blind: value.blind === true,
+    to: value.to === undefined ? "" : text("to", 64),
     busy: value.busy === true,
   }
 }
