@@ -378,7 +378,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   // From links
 
   linkMade(link: Link): void {
-    for (const interest of this.wishes) announce(link, interest)
+    this.announceAll(link)
     this.carry?.linkMade(link)
   }
 
@@ -386,7 +386,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     if (freshIn) this.forgetInterests(link)
     if (freshIn || freshOut) this.forgetWork(link)
     if (freshOut) {
-      for (const interest of this.wishes) announce(link, interest)
+      this.announceAll(link)
       this.publishing.begunAnew(link)
     }
     this.carry?.linkUp(link, freshIn, freshOut)
@@ -568,6 +568,11 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   /** Peers to whom it is of use to say something: who comes back after the resume window is told everything anew. */
   private *listeners(): Generator<Link> {
     for (const link of this.peers.links.values()) if (!link.lapsed) yield link
+  }
+
+  /** What drains wants nothing more, though it is not through. */
+  private announceAll(link: Link): void {
+    for (const interest of this.wishes) if (!this.retiring.has(interest.owner as Taker)) announce(link, interest)
   }
 
   private notifyAll(numbers: readonly number[]): void {
