@@ -79,6 +79,7 @@ export type { EdgeStats } from "./patterns/fabric/edge/stats.ts"
 export type { FabricEvent, PeerName } from "./patterns/fabric/events.ts"
 export {
   Fabric,
+  type FlushOptions,
   type PeerView,
   type PushOptions,
   type ReadyWish,
@@ -89,6 +90,7 @@ export {
   type SubscribeOptions,
   type WorkOptions,
 } from "./patterns/fabric/fabric.ts"
+export { FlushError, type FlushHolder } from "./patterns/fabric/flush-error.ts"
 export type { ClientName, ClientStats } from "./patterns/fabric/foreign/clients.ts"
 export type { Keeper, KeepOptions } from "./patterns/fabric/history.ts"
 export type { FabricSurvey, NodeStats, NodeTrace, SilentNode, Trace } from "./patterns/fabric/introspection/answers.ts"

@@ -85,6 +85,12 @@ export interface PushOptions extends PublishOptions {
   signal?: AbortSignal
 }
 
+export interface FlushOptions {
+  /** Milliseconds. Default: as long as it takes. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
 export interface SendOptions extends PublishOptions {
   /** Milliseconds to wait for room. Default: as long as it takes. */
   timeout?: number
@@ -495,15 +501,20 @@ export class Fabric<S extends object = Subjects> {
 
   /**
    * Resolves when nothing waits for room on a link any more, and all nodes that are linked now have taken what was published,
-   * requested and pushed here until then. A subscriber with the policy "block" that stands still holds it up, as long as it takes, or
-   * `timeout` milliseconds, after which it rejects with ETIMEDOUT; what was published stays queued. Throws EINVAL.
+   * requested and pushed here until then; not, that handlers have run. A subscriber with the policy "block" that stands still holds it up, as
+   * long as it takes, or `timeout` milliseconds (ETIMEDOUT), or until `signal` (ECANCELED); the error's `holders` says who was waited for, and
+   * what was published stays queued. EBADF when the fabric is closed before. Throws EINVAL.
    */
-  async flush({ timeout }: { timeout?: number } = {}): Promise<void> {
+  async flush(options: FlushOptions = {}): Promise<void> {
     this.mustBeOpen()
+    checkNames("flush", options, FLUSH_OPTIONS)
+    const { timeout, signal } = options
     const limit = timeout === undefined ? undefined : whole("timeout", timeout, 0, 0)
     hold()
     try {
-      await this.node.flush(limit)
+      await this.node.flush(limit, signal)
+      // Links that ended with it have not taken everything.
+      if (this.closed) throw closedError("Fabric")
     } finally {
       release()
     }
@@ -736,6 +747,8 @@ const SUBSCRIBE_OPTIONS: ReadonlySet<string> = new Set([
 ] satisfies (keyof SubscribeOptions)[])
 const SERVE_OPTIONS: ReadonlySet<string> = new Set(["queue", "concurrency", "limit"] satisfies (keyof ServeOptions)[])
 const WORK_OPTIONS: ReadonlySet<string> = new Set(["concurrency", "prefetch"] satisfies (keyof WorkOptions)[])
+
+const FLUSH_OPTIONS: ReadonlySet<string> = new Set(["timeout", "signal"] satisfies (keyof FlushOptions)[])
 
 const POLICIES: readonly PolicyName[] = ["block", "drop-new", "drop-old", "conflate", "keep-last"]
 

@@ -74,6 +74,11 @@ export class Interest {
     this.owner = owner
   }
 
+  /** Messages that wait for it. */
+  get waiting(): number {
+    return this.ownLane?.length ?? 0
+  }
+
   /** Where messages for it wait; most never need one. */
   get lane(): InterestLane {
     this.ownLane ??= new InterestLane(this)

@@ -1,21 +1,31 @@
-import { HeddleError } from "../../core/errors.ts"
+import type { HeddleError } from "../../core/errors.ts"
 
-/** One limit of time for several waits in a row. */
+/** One limit of time, and one signal, for several waits in a row. */
 export class Late {
   private timer: NodeJS.Timeout | undefined
   private fail: ((error: HeddleError) => void) | null = null
   private error: HeddleError | null = null
+  private readonly signal: AbortSignal | undefined
+  private readonly aborted: () => void
 
-  /** `timeout` in milliseconds; undefined = none. `text`: what was waited for, asked when it is over. */
-  constructor(timeout: number | undefined, text: () => string) {
-    if (timeout === undefined) return
-    this.timer = setTimeout(() => {
-      this.error = new HeddleError("ETIMEDOUT", text())
+  /** `timeout` in milliseconds; undefined = none. `make`: the error, asked for when it is over. */
+  constructor(
+    timeout: number | undefined,
+    signal: AbortSignal | undefined,
+    make: (code: "ETIMEDOUT" | "ECANCELED", cause: unknown) => HeddleError,
+  ) {
+    const over = (code: "ETIMEDOUT" | "ECANCELED", cause: unknown): void => {
+      this.error ??= make(code, cause)
       this.fail?.(this.error)
-    }, timeout)
+    }
+    this.signal = signal
+    this.aborted = () => over("ECANCELED", signal?.reason)
+    if (signal?.aborted === true) this.aborted()
+    else signal?.addEventListener("abort", this.aborted, { once: true })
+    if (timeout !== undefined) this.timer = setTimeout(() => over("ETIMEDOUT", undefined), timeout)
   }
 
-  /** Resolves when `wait` calls back, rejects with ETIMEDOUT when it is too late. `wait` returns how to stop waiting. */
+  /** Resolves when `wait` calls back, rejects when it is too late. `wait` returns how to stop waiting. */
   async or(wait: (done: () => void) => () => void): Promise<void> {
     if (this.error !== null) throw this.error
     let stop: () => void = () => {}
@@ -32,5 +42,6 @@ export class Late {
 
   end(): void {
     clearTimeout(this.timer)
+    this.signal?.removeEventListener("abort", this.aborted)
   }
 }

@@ -10,6 +10,7 @@ import { carryGroupsOf } from "./carry/options.ts"
 import { choose } from "./choice.ts"
 import type { EdgeDoor } from "./edge/stats.ts"
 import type { FabricEvent } from "./events.ts"
+import { FlushError, type FlushHolder } from "./flush-error.ts"
 import type { ClientName, ForeignClients } from "./foreign/clients.ts"
 import { Interest, type InterestSpec, SERVE, WORK, writeInterest } from "./interest.ts"
 import { Troubles } from "./introspection/troubles.ts"
@@ -185,13 +186,9 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     return this.nextReady
   }
 
-  /** `sync`, once nothing waits for room any more. Rejects with ETIMEDOUT after `timeout` milliseconds. */
-  async flush(timeout?: number): Promise<void> {
-    const late = new Late(timeout, () => {
-      const waiting = this.peers.up().filter(link => link.backlog.length > 0 || link.outgoing.bytes > 0)
-      const names = waiting.map(link => link.name).slice(0, 5)
-      return `flush: not everything was taken within ${timeout} ms; ${names.length > 0 ? `${names.join(", ")} may be slow` : "a subscriber may be slow"}`
-    })
+  /** `sync`, once nothing waits for room any more. Rejects with a `FlushError`. */
+  async flush(timeout?: number, signal?: AbortSignal): Promise<void> {
+    const late = new Late(timeout, signal, (code, cause) => new FlushError(code, timeout, this.holders(), cause))
     try {
       while (this.publishing.waits) await late.or(again => this.publishing.whenRoom(again))
       const synced = this.sync()
@@ -202,6 +199,19 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     } finally {
       late.end()
     }
+  }
+
+  /** Whom `flush` waits for. */
+  private holders(): FlushHolder[] {
+    const holders: FlushHolder[] = this.publishing.holders().map(({ link, pattern, waiting }) => ({
+      peer: nameOf(link),
+      pattern,
+      waiting,
+    }))
+    if (holders.length > 0) return holders
+    const silent = new Set([...this.syncs.values()].map(({ link }) => link))
+    for (const link of silent) holders.push({ peer: nameOf(link), pattern: null, waiting: 0 })
+    return holders
   }
 
   /** Resolves when all nodes that are linked now have read all that was said to them until now. */

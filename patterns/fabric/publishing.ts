@@ -114,6 +114,17 @@ export class Publishing {
     return this.host.links().some(link => link.up && link.backlog.length > 0)
   }
 
+  /** What waits for peers that are linked, and for which of their wishes. */
+  holders(): { link: Link; pattern: string; waiting: number }[] {
+    const found: { link: Link; pattern: string; waiting: number }[] = []
+    for (const link of this.host.links()) {
+      if (!link.up) continue
+      for (const { spec, waiting } of link.interests.values())
+        if (waiting > 0) found.push({ link, pattern: spec.pattern, waiting })
+    }
+    return found
+  }
+
   /** The link's window has room: what waited goes out, in order. */
   drain(link: Link): void {
     const { backlog, outgoing } = link
