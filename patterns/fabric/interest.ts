@@ -86,6 +86,15 @@ export class Interest {
   }
 }
 
+/** Bytes of a wish besides its pattern and group, with numbers of a usual size. */
+const USUAL_NUMBERS = 24
+
+/** What it takes to announce a wish, roughly. */
+export function announcedSize({ pattern, group }: InterestSpec): number {
+  // Patterns are mostly ASCII.
+  return USUAL_NUMBERS + pattern.length + group.length
+}
+
 export function writeInterest(out: Outgoing, spec: InterestSpec): void {
   const pattern = Buffer.from(spec.pattern)
   const group = Buffer.from(spec.group)
@@ -101,6 +110,7 @@ export function writeInterest(out: Outgoing, spec: InterestSpec): void {
   for (const number of numbers) at = writeVarint(number, buffer, at)
   at = writeBytes(pattern, buffer, at)
   writeBytes(group, buffer, at)
+  out.isControl(size)
 }
 
 /** Throws EPROTO. */

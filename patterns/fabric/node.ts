@@ -135,6 +135,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.peers = new Peers(this, fabric, this.id, name, context, this.settings, this.codecs, options)
   }
 
+  get announced(): number {
+    return this.wishes.bytes
+  }
+
   get topics(): Publishing["topics"] {
     return this.publishing.topics
   }

@@ -65,9 +65,11 @@ export interface JoinOptions {
   schemas?: Readonly<Record<string, StandardSchema>>
   /**
    * How long, and how many bytes for each peer, messages are kept for a link that is broken or slow. Within both nothing is
-   * lost. Default 30,000 and 8 MiB.
+   * lost. Default 30,000 and 8 MiB. `control`: bytes for each peer of wishes, acknowledgements and other small records that wait for
+   * no room; beyond it, and beyond what a newcomer would be told, the link begins anew, as after `time`. Default four times
+   * `bytes`, at least 1 MiB.
    */
-  resume?: { time?: number; bytes?: number }
+  resume?: { time?: number; bytes?: number; control?: number }
   /** Milliseconds that a peer beyond the resume window is remembered, so that its gap can be told. Default 300,000. */
   remember?: number
   /** Milliseconds for requests that name no timeout. Default 5,000. */
@@ -127,6 +129,7 @@ export interface FabricSettings {
   readonly remember: number
   readonly resumeTime: number
   readonly resumeBytes: number
+  readonly resumeControl: number
   readonly foreign: Required<ForeignOptions>
   readonly introspection: boolean
   /** Subjects are carried by groups. */
@@ -165,6 +168,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 export function settingsOf(options: JoinOptions): FabricSettings {
   checkNames("join", options, KNOWN)
   const maxPayload = whole("maxPayload", options.maxPayload, 16 * 1024 * 1024, 1, 2 ** 30)
+  const resumeBytes = whole("resume.bytes", options.resume?.bytes, 8 * 1024 * 1024, 1)
   const common = defaultsOf(Socket.prototype) as unknown as LinkOptions
   return {
     timeout: whole("timeout", options.timeout, 5_000, 1),
@@ -178,7 +182,8 @@ export function settingsOf(options: JoinOptions): FabricSettings {
     maxTasks: whole("maxTasks", options.maxTasks, 10_000, 1),
     remember: whole("remember", options.remember, 300_000, 0),
     resumeTime: whole("resume.time", options.resume?.time, 30_000, 0),
-    resumeBytes: whole("resume.bytes", options.resume?.bytes, 8 * 1024 * 1024, 1),
+    resumeBytes,
+    resumeControl: whole("resume.control", options.resume?.control, Math.max(4 * resumeBytes, 1024 * 1024), 1, 2 ** 40),
     foreign: foreignOf(options.foreign ?? {}),
     introspection: options.introspection ?? true,
     carries: Object.keys(options.carry ?? {}).length > 0,

@@ -20,7 +20,10 @@ const BLINK = 200
 const FIRST_LOOK = 5_000
 
 /** What the node does about its links. */
-export interface PeersHost extends Omit<LinkOwner, "connectionLost" | "ackLater" | "members" | "breach"> {
+export interface PeersHost
+  extends Omit<LinkOwner, "connectionLost" | "ackLater" | "members" | "breach" | "overflowing"> {
+  /** Bytes that it takes to tell a newcomer of all wishes. */
+  readonly announced: number
   emit(event: FabricEvent): void
   /** A peer that was not known: it is told everything, by the first batch. */
   linkMade(link: Link): void
@@ -235,6 +238,32 @@ export class Peers {
     this.schedule()
   }
 
+  /**
+   * The peer does not read, and wishes come and go: to keep what is said of them would take more memory than to tell everything anew.
+   * As many wishes as there are now may be on the way to it, however many they are.
+   */
+  private overflowing(link: Link): void {
+    // Whoever flushes may be in the middle of the links.
+    setImmediate(() => {
+      const { resumeControl } = this.settings
+      const { control } = link.outgoing
+      if (this.closed || link.ended || link.lapsed || control <= resumeControl + this.host.announced) return
+      const error = new HeddleError(
+        "ECONNRESET",
+        `${link.name} does not read: ${control} bytes of control records wait for it (resume.control is ${resumeControl}); the link begins anew`,
+        { address: link.connection?.peer.address ?? "" },
+      )
+      this.host.emit({ type: "warning", error })
+      if (link.up) {
+        link.dropConnection(error)
+        this.connectionLost(link, error)
+      }
+      if (link.ended) return
+      link.lapse()
+      this.host.peerDead(link)
+    })
+  }
+
   private async settled(): Promise<void> {
     // Those who were found name others (gossip), who are dialled too.
     for (let done = 0; done < this.firstDials.length; ) {
@@ -275,9 +304,18 @@ export class Peers {
       breach: (link, error) => this.breach(link, error),
       roomAgain: link => this.host.roomAgain(link),
       dropped: (link, lane, waiting, reason) => this.host.dropped(link, lane, waiting, reason),
+      overflowing: link => this.overflowing(link),
       ackLater: link => this.acks.later(link),
     }
-    const link = new Link(owner, info, distance, this.codecs, this.settings.resumeBytes, stream)
+    const link = new Link(
+      owner,
+      info,
+      distance,
+      this.codecs,
+      this.settings.resumeBytes,
+      this.settings.resumeControl,
+      stream,
+    )
     this.links.set(info.node, link)
     this.host.linkMade(link)
     return link

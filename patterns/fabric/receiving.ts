@@ -18,6 +18,8 @@ import { isSubscription } from "./wishes.ts"
 
 const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
 const JSON_CODEC = 2
+/** Bytes of a TASK_RESULT without its payload, roughly. */
+const RESULT = 8
 
 /** Windows full of replies that a client may leave unread before its requests are passed over. */
 const OWED = 4
@@ -192,6 +194,7 @@ export class Receiving {
       if (link.ended) return
       const parcel = failure === null ? NOTHING : { ...NOTHING, payload: failure, codec: JSON_CODEC }
       writeRecord(link.outgoing, R.TASK_RESULT, failure === null ? 0 : R.FAILED, [id, load], null, parcel)
+      link.outgoing.isControl(RESULT + parcel.payload.length)
     }
     const interest = this.node.wishes.get(target)
     if (interest?.spec.kind !== WORK) {

@@ -23,6 +23,8 @@ export interface PeerStats extends TrafficStats {
   queued: number
   /** Bytes that are kept until it acknowledges them. */
   unacknowledged: number
+  /** Notices of membership that were not sent because the peer did not read; absent = none. */
+  droppedNotices?: number
   /** Milliseconds that it last took to answer; -1 = not measured. `fabric.survey({ roundTrips: true })` has it measured. */
   roundTrip: number
 }
@@ -107,6 +109,7 @@ function statsOfPeer(link: Link): PeerStats {
     dropped: link.droppedMessages,
     queued: link.backlog.length,
     unacknowledged: link.outgoing.bytes,
+    ...(link.droppedNotices > 0 && { droppedNotices: link.droppedNotices }),
     roundTrip: link.roundTrip,
   }
 }

@@ -1,4 +1,4 @@
-import { Interest, QUEUE, SUBSCRIBE } from "./interest.ts"
+import { announcedSize, Interest, QUEUE, SUBSCRIBE } from "./interest.ts"
 import type { Taker } from "./node.ts"
 import type { Subscription } from "./subscription.ts"
 import type { Topics } from "./topics.ts"
@@ -7,6 +7,8 @@ import type { Topics } from "./topics.ts"
 export class Wishes {
   private readonly topics: Topics
   private readonly byId = new Map<number, Interest>()
+  /** What it takes to tell a newcomer of all of them, roughly. */
+  bytes = 0
 
   constructor(topics: Topics) {
     this.topics = topics
@@ -28,6 +30,7 @@ export class Wishes {
     const { spec } = taker
     const interest = new Interest(spec, null, taker)
     this.byId.set(spec.id, interest)
+    this.bytes += announcedSize(spec)
     if (isPlain(interest)) this.topics.local.add(spec.pattern, taker as Subscription)
     else this.topics.interests.add(spec.pattern, interest)
     return interest
@@ -39,6 +42,7 @@ export class Wishes {
     const interest = this.byId.get(spec.id)
     if (interest === undefined) return null
     this.byId.delete(spec.id)
+    this.bytes -= announcedSize(spec)
     if (isPlain(interest)) this.topics.local.remove(spec.pattern, taker as Subscription)
     else this.topics.interests.remove(spec.pattern, interest)
     return interest

@@ -17,6 +17,12 @@ import { type Parcel, unnumbered, writeNamed, writeNumbers, writeRecord } from "
 /** Bytes after which a peer is told at once what has arrived: a fraction of any sensible window. */
 const ACK_BYTES = 256 * 1024
 
+/**
+ * Bytes of acknowledgements and membership that a full connection is given besides: a peer that sends, lives and does not read would
+ * make them pile up. Probes of some minutes.
+ */
+const MOST_LOOSE = 64 * 1024
+
 /** Subjects that a link has room for at first: 512 bytes. */
 const FEW_SUBJECTS = 128
 
@@ -41,6 +47,8 @@ export interface LinkOwner {
   roomAgain(link: Link): void
   /** A message that waited was dropped. */
   dropped(link: Link, lane: Lane, waiting: Waiting, reason: "full" | "conflated" | "stale"): void
+  /** More control records wait for the peer than shall; comes again each tick until they do not. */
+  overflowing(link: Link): void
   /** Something came that the peer shall hear of soon. */
   ackLater(link: Link): void
 }
@@ -79,6 +87,8 @@ export class Link implements ConnectionSink, IncomingSink {
   messagesIn = 0
   messagesOut = 0
   droppedMessages = 0
+  /** Notices of membership that were not sent: the connection took no more of them. */
+  droppedNotices = 0
   /** Messages dropped for interests of the peer, by number, of which it has not been told. */
   readonly dropped = new Map<number, number>()
   /** Milliseconds of the last round trip that somebody had measured (introspection/round-trips.ts); -1 = none was. */
@@ -100,6 +110,8 @@ export class Link implements ConnectionSink, IncomingSink {
   private announced = new Uint32Array(FEW_SUBJECTS)
   private structures = 0
   private unacknowledged = 0
+  /** Bytes of unnumbered batches that the connection was given since it said that it is full. */
+  private loose = 0
 
   constructor(
     owner: LinkOwner,
@@ -107,6 +119,7 @@ export class Link implements ConnectionSink, IncomingSink {
     distance: 0 | 1 | 2,
     codecs: Codecs,
     window: number,
+    control: number,
     stream: string,
   ) {
     this.stream = stream
@@ -115,7 +128,12 @@ export class Link implements ConnectionSink, IncomingSink {
     this.node = info.node
     this.distance = distance
     this.codecs = codecs
-    this.outgoing = new Outgoing(window, () => owner.roomAgain(this))
+    this.outgoing = new Outgoing(
+      window,
+      () => owner.roomAgain(this),
+      control,
+      () => owner.overflowing(this),
+    )
     this.incoming = new Incoming(this, new Origin(info.node, info.name, codecs))
     this.backlog = new Backlog((lane, waiting, reason) => owner.dropped(this, lane, waiting, reason))
   }
@@ -199,20 +217,29 @@ export class Link implements ConnectionSink, IncomingSink {
     return topic.id >= 0 ? topic.id : topic.bytes
   }
 
+  /** False = there is no connection. */
   sendMembers(text: string): boolean {
     if (this.connection === null) return false
-    this.connection.send([unnumbered(MEMBERS, Buffer.from(text))])
+    // As if the network had lost it; the protocol lives with that.
+    if (this.loose >= MOST_LOOSE) this.droppedNotices++
+    else this.sendLoose(this.connection, MEMBERS, Buffer.from(text))
     return true
   }
 
   sendAck(): void {
-    this.ackDue = false
+    // It is said when the connection takes more.
+    this.ackDue = this.loose >= MOST_LOOSE
     this.unacknowledged = 0
-    if (this.connection === null) return
+    if (this.connection === null || this.ackDue) return
     const { batches } = this.incoming
     const body = Buffer.allocUnsafe(varintSize(batches))
     writeVarint(batches, body, 0)
-    this.connection.send([unnumbered(ACK, body)])
+    this.sendLoose(this.connection, ACK, body)
+  }
+
+  private sendLoose(connection: Connection, type: number, body: Buffer): void {
+    const batch = unnumbered(type, body)
+    this.loose = connection.send([batch]) ? 0 : this.loose + batch.length
   }
 
   // Life
@@ -224,6 +251,9 @@ export class Link implements ConnectionSink, IncomingSink {
   connect(connection: Connection, info: Introduction, dialled: boolean): { freshIn: boolean; freshOut: boolean } {
     this.dropConnection()
     this.connection = connection
+    // What the old one was too full for is said in the introduction.
+    if (this.loose >= MOST_LOOSE) this.ackDue = false
+    this.loose = 0
     this.info = info
     this.dialled = dialled
     this.dead = false
@@ -293,6 +323,9 @@ export class Link implements ConnectionSink, IncomingSink {
   }
 
   drain(): void {
+    const mute = this.loose >= MOST_LOOSE
+    this.loose = 0
+    if (mute && this.ackDue) this.sendAck()
     this.outgoing.drained()
   }
 

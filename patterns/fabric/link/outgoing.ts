@@ -12,6 +12,8 @@ interface Batch {
   /** A large payload of the last record, by reference. */
   readonly payload: Buffer | null
   readonly size: number
+  /** Bytes of it that are control records. */
+  readonly control: number
   /** Where the stream stands behind this batch. */
   readonly position: number
 }
@@ -57,7 +59,12 @@ export class Outgoing {
   bytes = 0
   /** Memory that records are written to; `reserve` says where. */
   buffer: Buffer = NOTHING
+  /** Of `bytes`, those of control records: whoever writes them does not ask for room. */
+  control = 0
+  private openControl = 0
   private readonly window: number
+  private readonly mostControl: number
+  private readonly overflowing: () => void
   private readonly roomAgain: () => void
   private readonly retained = new Queue<Batch>()
   private unsent = 0
@@ -74,9 +81,14 @@ export class Outgoing {
   /** The last tick filled more than a small chunk. */
   private busy = false
 
-  /** `window`: bytes kept for the peer before `hasRoom` says no. */
-  constructor(window: number, roomAgain: () => void) {
+  /**
+   * `window`: bytes kept for the peer before `hasRoom` says no. `mostControl`: bytes of control records, beyond which
+   * `overflowing` is called, once a tick.
+   */
+  constructor(window: number, roomAgain: () => void, mostControl: number, overflowing: () => void) {
     this.window = window
+    this.mostControl = mostControl
+    this.overflowing = overflowing
     this.roomAgain = roomAgain
   }
 
@@ -128,6 +140,12 @@ export class Outgoing {
     return at
   }
 
+  /** The record of `bytes` just written takes no room that others have to ask for. */
+  isControl(bytes: number): void {
+    this.control += bytes
+    this.openControl += bytes
+  }
+
   /** The payload of the record just written travels behind it, by reference. Nobody may change it afterwards. */
   attach(payload: Buffer): void {
     this.bytes += payload.length
@@ -143,6 +161,7 @@ export class Outgoing {
     this.pump()
     // The tick is over: what the connection would wait for has come.
     this.connection?.flush?.()
+    if (this.control > this.mostControl) this.overflowing()
   }
 
   /** The record just written is waited for: after a few of these the peer gets to work while we go on. */
@@ -171,6 +190,7 @@ export class Outgoing {
       this.acknowledged++
       this.acknowledgedPosition = batch.position
       this.bytes -= batch.size
+      this.control -= batch.control
       releaseChunk(batch.chunk, reusable)
     }
     if (this.retained.length === 0 && this.start === this.end) this.letGo(reusable)
@@ -210,6 +230,8 @@ export class Outgoing {
     this.sealed = batches
     this.acknowledged = batches
     this.bytes = 0
+    this.control = 0
+    this.openControl = 0
     this.unsent = 0
     this.busy = false
   }
@@ -236,7 +258,15 @@ export class Outgoing {
     if (chunk === null || end === start) return
     chunk.uses++
     const size = end - start + (payload === null ? 0 : payload.length)
-    this.retained.push({ bytes: chunk.bytes.subarray(start, end), chunk, payload, size, position: this.position })
+    this.retained.push({
+      bytes: chunk.bytes.subarray(start, end),
+      chunk,
+      payload,
+      size,
+      control: this.openControl,
+      position: this.position,
+    })
+    this.openControl = 0
     this.sealed++
     this.unsent++
     this.start = end

@@ -71,7 +71,7 @@ export function writeRecord(
   else copyInto(buffer, payload, at)
 }
 
-/** A record of whole numbers. */
+/** A record of whole numbers: control, all of them. */
 export function writeNumbers(out: Outgoing, type: number, numbers: readonly number[]): void {
   let size = 1
   for (let i = 0; i < numbers.length; i++) size += varintSize(numbers[i])
@@ -79,6 +79,7 @@ export function writeNumbers(out: Outgoing, type: number, numbers: readonly numb
   const { buffer } = out
   buffer[at++] = type
   for (let i = 0; i < numbers.length; i++) at = writeVarint(numbers[i], buffer, at)
+  out.isControl(size)
 }
 
 /** A record of one number and some bytes. */
