@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { LONG_RUN } from "../../support/random.ts"
 import { Ledger } from "./chaos/ledger.ts"
+import { Work } from "./chaos/work.ts"
 import { World } from "./chaos/world.ts"
 
 /** HEDDLE_SEED repeats one run. */
@@ -41,6 +42,27 @@ async function messages(seed: number): Promise<World> {
   return world
 }
 
+/** Queue groups, requests, tasks and history, with takers that come and go. */
+async function working(seed: number): Promise<World> {
+  const world: World = new World(seed, 3, member => work.settle(member))
+  const work = new Work(world)
+  const { random } = world
+  await world.begin()
+  for (let step = 0; step < 60; step++) {
+    if (random.chance(0.15)) world.harm()
+    for (const member of world.alive) for (let i = random.int(0, 4); i > 0; i--) work.act(member)
+    await world.net.run(random.int(10, 1_000))
+  }
+  const { net } = world
+  // Who is there when all is well again takes what is left.
+  for (const member of world.alive.slice(0, 1)) work.provide(member)
+  await world.heal()
+  work.provide(random.pick(world.alive))
+  await net.run(60_000)
+  world.faults.push(...work.audit())
+  return world
+}
+
 /** Says what is wrong in all runs, with the log of the one that was asked for. */
 async function all(run: (seed: number) => Promise<World>): Promise<void> {
   const faults: string[] = []
@@ -66,4 +88,7 @@ describe("fabric: chaos, in virtual time", function () {
   this.timeout(600_000)
 
   it("FAB-LNK-2, FAB-LNK-3 messages come once and in order, and what is missing is told", () => all(messages))
+
+  it("FAB-QUE, FAB-REQ, FAB-TSK, FAB-HIS every request ends, every task is done, no member gets what another has", () =>
+    all(working))
 })
