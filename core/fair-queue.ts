@@ -101,6 +101,23 @@ export class FairQueue<I> {
     return item
   }
 
+  /** Everything, when it is of one source that is still there; otherwise null: `shift` gives it in turn. */
+  takeAll(): I[] | null {
+    const { turns } = this
+    if (turns.length !== 1) return null
+    const lane = turns.peek() as ItemLane<I>
+    if (lane.orphan) return null
+    turns.shift()
+    const items = lane.items.takeAll()
+    this.size -= items.length
+    lane.active = false
+    if (lane.paused) {
+      lane.paused = false
+      lane.pipe.resume()
+    }
+    return items
+  }
+
   /**
    * A pipe got a new connection, which knows nothing of a pause: it is stopped if the lane is full, or if those who left
    * have filled a lane's worth. Peers that connect, send and leave in a loop must not fill the memory.

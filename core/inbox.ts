@@ -191,6 +191,10 @@ export class Inbox<I, T = I> implements Reader<T> {
   }
 
   private take(max: number): T[] {
+    if (this.rules.open === undefined && this.queue.size <= max && !this.held) {
+      const all = this.queue.takeAll()
+      if (all !== null) return all as unknown as T[]
+    }
     const batch: T[] = []
     for (let item: I | undefined; batch.length < max && !this.held; batch.push(this.opened(item))) {
       item = this.queue.shift()

@@ -1,3 +1,8 @@
+/** Slots of the smallest ring. */
+const SMALLEST = 16
+/** A ring that once held a burst must not hold its memory for ever: so many slots (8 KiB) are kept. */
+const KEPT = 1024
+
 /** A first-in first-out ring that grows by doubling up to what its owner allows, and gives memory back when empty. */
 export class Queue<T> {
   private items: (T | undefined)[] = []
@@ -18,8 +23,10 @@ export class Queue<T> {
     this.items[this.head] = undefined
     this.head = (this.head + 1) & this.mask
     this.length--
-    // A ring that once held a burst must not hold its memory for ever (1,024 slots = 8 KiB are kept).
-    if (this.length === 0 && this.mask >= 1024) this.clear()
+    if (this.length === 0) {
+      this.head = 0
+      if (this.mask >= KEPT) this.clear()
+    }
     return item
   }
 
@@ -32,6 +39,28 @@ export class Queue<T> {
     return this.items[(this.head + index) & this.mask] as T
   }
 
+  /**
+   * Everything, in order; the queue is empty then. The list in which it waited is given away, and not copied: a list that
+   * stays grows old, and what is young costs more to be put there.
+   */
+  takeAll(): T[] {
+    const { items, length } = this
+    if (this.head > 0) {
+      const all: T[] = []
+      for (let i = 0; i < length; i++) all.push(this.at(i))
+      this.clear()
+      return all
+    }
+    // As many as came this time will come the next time, unless it was a burst.
+    let size = SMALLEST
+    while (size < length && size < KEPT) size *= 2
+    this.items = new Array<T | undefined>(size)
+    this.mask = size - 1
+    this.length = 0
+    items.length = length
+    return items as T[]
+  }
+
   clear(): void {
     this.items = []
     this.mask = -1
@@ -40,7 +69,7 @@ export class Queue<T> {
   }
 
   private grow(): void {
-    const size = this.mask < 0 ? 16 : (this.mask + 1) * 2
+    const size = this.mask < 0 ? SMALLEST : (this.mask + 1) * 2
     const items = new Array<T | undefined>(size)
     for (let i = 0; i < this.length; i++) items[i] = this.items[(this.head + i) & this.mask]
     for (let i = this.length; i < size; i++) items[i] = undefined

@@ -38,6 +38,38 @@ describe("FairQueue", () => {
     assert.deepEqual(all(queue), ["b1", "a2", "b2"])
   })
 
+  describe("everything at once", () => {
+    it("is given when one pipe has sent it, which goes on", () => {
+      const queue = make({ receiveHighWaterMark: 3 })
+      const a = pipe()
+      for (let round = 0; round < 3; round++) {
+        for (const item of ["1", "2", "3"]) queue.push(a, item)
+        assert.equal(a.paused, true)
+        assert.deepEqual(queue.takeAll(), ["1", "2", "3"])
+        assert.equal(a.paused, false)
+        assert.equal(queue.size, 0)
+        assert.equal(queue.shift(), undefined)
+      }
+      assert.equal(queue.takeAll(), null)
+      queue.push(a, "4")
+      assert.deepEqual(all(queue), ["4"])
+    })
+
+    it("is not given past the turn of another pipe, nor what a peer left behind", () => {
+      const queue = make()
+      const [a, b] = [pipe(), pipe()]
+      queue.push(a, "a1")
+      queue.push(a, "a2")
+      queue.push(b, "b1")
+      assert.equal(queue.takeAll(), null)
+      assert.deepEqual(all(queue), ["a1", "b1", "a2"])
+      queue.push(a, "a3")
+      a.lane?.left()
+      assert.equal(queue.takeAll(), null)
+      assert.deepEqual(all(queue), ["a3"])
+    })
+  })
+
   it("keeps the order of each pipe and starves none, whatever comes and goes", () =>
     seeded(random => {
       const queue = make({ receiveHighWaterMark: 0 })

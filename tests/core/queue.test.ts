@@ -33,6 +33,41 @@ describe("Queue", () => {
       }
     }))
 
+  it("gives everything at once, in order, and goes on", () =>
+    seeded(random => {
+      const queue = new Queue<number>()
+      const model: number[] = []
+      let next = 0
+      for (let step = 0; step < 20_000; step++) {
+        for (let left = random.int(0, random.chance(0.01) ? 3_000 : 20); left > 0; left--) {
+          queue.push(next)
+          model.push(next++)
+        }
+        for (let left = random.chance(0.3) ? random.int(0, 10) : 0; left > 0; left--) {
+          assert.equal(queue.shift(), model.shift())
+        }
+        assert.equal(queue.length, model.length)
+        if (random.chance(0.5)) {
+          assert.deepEqual(queue.takeAll(), model.splice(0))
+          assert.equal(queue.length, 0)
+          assert.equal(queue.shift(), undefined)
+        }
+      }
+    }))
+
+  it("gives a list away for good, and does not make room for a burst again", () => {
+    const queue = new Queue<number>()
+    const inner = queue as unknown as { items: unknown[] }
+    for (let i = 0; i < 100_000; i++) queue.push(i)
+    const all = queue.takeAll()
+    assert.equal(all.length, 100_000)
+    assert.ok(inner.items.length <= 1024)
+    queue.push(-1)
+    assert.equal(all[0], 0)
+    assert.deepEqual(queue.takeAll(), [-1])
+    assert.deepEqual(queue.takeAll(), [])
+  })
+
   it("holds values that look like nothing", () => {
     const queue = new Queue<unknown>()
     for (const value of [null, 0, "", false, undefined]) queue.push(value)
