@@ -208,10 +208,7 @@ export interface Connection {
   start(sink: ConnectionSink): void
   /** Takes the message. False = taken, but stop until `drain()`. Never throws, never calls the sink. */
   send(message: Message): boolean
-  /**
-   * As `send` of a message of this one frame, whose bytes are copied at once or kept: there is no list to make and to
-   * collect for each message. Absent where it would save nothing.
-   */
+  /** `send` of a message of this one frame, for which no list is made. Absent where messages travel as lists. */
   sendFrame?(frame: Buffer): boolean
   /**
    * Takes `count` whole messages that `wire` encoded. The bytes are not changed afterwards by anybody. Same answer as
@@ -301,8 +298,8 @@ export interface Pipe {
   readonly wire: Wire | null
   /** True = sent or queued. False = full: nothing taken, `Pattern.writable` will be called when there is room. */
   send(message: Message): boolean
-  /** As `send` of a message of one frame; only when `flowing`. */
-  sendFrame?(frame: Buffer): void
+  /** `send` of a message of this one frame, for which no list is made unless it must wait. */
+  sendFrame?(frame: Buffer): boolean
   /** See `Connection.sendEncoded`; only when `flowing`. */
   sendEncoded(bytes: Buffer, count: number): void
   control(name: ControlName, body: Buffer): void

@@ -55,6 +55,19 @@ export class LoadBalancer {
     return null
   }
 
+  /** `send` of a message of this one frame. */
+  sendFrame(frame: Buffer): Pipe | null {
+    while (this.activeCount > 0) {
+      const pipe = this.pipes[this.current]
+      if (pipe.sendFrame === undefined ? pipe.send([frame]) : pipe.sendFrame(frame)) {
+        if (++this.current >= this.activeCount) this.current = 0
+        return pipe
+      }
+      this.deactivate(this.current)
+    }
+    return null
+  }
+
   private deactivate(index: number): void {
     this.activeCount--
     this.swap(index, this.activeCount)

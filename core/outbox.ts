@@ -1,5 +1,5 @@
 import { isBuffer } from "./bytes.ts"
-import type { Message, Pattern, Pipe } from "./contract.ts"
+import type { Message, Pattern } from "./contract.ts"
 import { closedError, wouldBlock } from "./errors.ts"
 import { hold, release } from "./keep-alive.ts"
 import { toMessage } from "./message.ts"
@@ -16,6 +16,12 @@ export interface OutboxOptions {
  * would block. Throws a `HeddleError` when waiting would not help (EHOSTUNREACH, EFSM).
  */
 export type Sender<O> = (message: Message, option: O | undefined) => boolean
+
+/**
+ * The same for a message of one frame, where a pattern takes it as it is and has no option: most messages are such, and to
+ * make a list for each is an eighth of what it costs to send it.
+ */
+export type FrameSender = (frame: Buffer) => boolean
 
 /** The writing end as sockets offer it; see `SendingSocket` for what each does. */
 export interface Writer<O = undefined> {
@@ -45,23 +51,18 @@ interface Waiter<O> {
 /** One resolved promise for every `send` that had room: a promise per message would cost more than the message. */
 const SENT: Promise<void> = Promise.resolve()
 
-/** A pipe that every message goes to, and nothing else. */
-export type SolePipe = Pick<Required<Pipe>, "flowing" | "sendFrame">
-
 /** The writing end of a socket: sends at once where there is room, and keeps the order of those who wait. */
 export class Outbox<O = undefined> implements Writer<O> {
-  /**
-   * While the pattern has but one pipe, and nothing to look up or to decide: a single frame goes there without asking the
-   * pattern, as long as the pipe flows.
-   */
-  sole: SolePipe | null = null
+  /** Null: single frames go as messages. A pattern may change it at any time. */
+  frameSender: FrameSender | null
   private readonly sender: Sender<O>
   private readonly options: OutboxOptions
   private readonly waiters = new Queue<Waiter<O>>()
   private closed = false
 
-  constructor(sender: Sender<O>, options: OutboxOptions) {
+  constructor(sender: Sender<O>, options: OutboxOptions, frameSender: FrameSender | null = null) {
     this.sender = sender
+    this.frameSender = frameSender
     this.options = options
   }
 
@@ -72,7 +73,8 @@ export class Outbox<O = undefined> implements Writer<O> {
 
   trySend(value: unknown, option?: O): boolean {
     if (this.closed) throw closedError()
-    if (this.pass(value)) return true
+    const { frameSender } = this
+    if (frameSender !== null && isBuffer(value)) return this.waiters.length === 0 && frameSender(value)
     const message = toMessage(value)
     return this.waiters.length === 0 && this.sender(message, option)
   }
@@ -80,7 +82,10 @@ export class Outbox<O = undefined> implements Writer<O> {
   send(value: unknown, option?: O): Promise<void> {
     try {
       if (this.closed) throw closedError()
-      if (this.pass(value)) return turnIsSpent() ? nextTurn() : SENT
+      const { frameSender } = this
+      if (frameSender !== null && isBuffer(value) && this.waiters.length === 0 && frameSender(value)) {
+        return turnIsSpent() ? nextTurn() : SENT
+      }
       const message = toMessage(value)
       if (this.waiters.length === 0 && this.sender(message, option)) return turnIsSpent() ? nextTurn() : SENT
       if (this.options.sendTimeout === 0) throw wouldBlock("no peer has room for the message")
@@ -115,13 +120,6 @@ export class Outbox<O = undefined> implements Writer<O> {
       this.finish(waiter)
       waiter.reject(wouldBlock("the socket was closed"))
     }
-  }
-
-  private pass(value: unknown): boolean {
-    const { sole } = this
-    if (sole === null || !sole.flowing || !isBuffer(value) || this.waiters.length > 0) return false
-    sole.sendFrame(value)
-    return true
   }
 
   private wait(message: Message, option: O | undefined): Promise<void> {

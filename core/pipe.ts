@@ -113,11 +113,13 @@ export class SocketPipe implements Pipe, ConnectionSink {
     return this.enqueue(message)
   }
 
-  sendFrame(frame: Buffer): void {
+  sendFrame(frame: Buffer): boolean {
+    if (!this.flowing) return this.enqueue([frame])
     const connection = this.connection as Connection
     this.messagesSent++
-    const room = connection.sendFrame === undefined ? connection.send([frame]) : connection.sendFrame(frame)
-    if (!room) this.flowing = false
+    const goesOn = connection.sendFrame === undefined ? connection.send([frame]) : connection.sendFrame(frame)
+    if (!goesOn) this.flowing = false
+    return true
   }
 
   sendEncoded(bytes: Buffer, count: number): void {

@@ -17,10 +17,14 @@ export class ClientPattern implements SendingPattern, ReceivingPattern<[Buffer]>
 
   constructor(options: ClientOptions) {
     this.inbox = new Inbox(options)
-    this.outbox = new Outbox(message => {
-      requireOneFrame(message, "Client", "Dealer") // CLIENT-1
-      return this.balancer.send(message) !== null // CLIENT-2
-    }, options)
+    this.outbox = new Outbox(
+      message => {
+        requireOneFrame(message, "Client", "Dealer") // CLIENT-1
+        return this.balancer.send(message) !== null // CLIENT-2
+      },
+      options,
+      frame => this.balancer.sendFrame(frame) !== null,
+    )
   }
 
   get canSend(): boolean {

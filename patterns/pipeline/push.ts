@@ -12,7 +12,12 @@ export class PushPattern implements SendingPattern {
 
   constructor(options: OutboxOptions) {
     // PUSH-1 round robin; PUSH-2 waits when no peer has room.
-    this.outbox = new Outbox(message => this.balancer.send(message) !== null, options)
+    const { balancer } = this
+    this.outbox = new Outbox(
+      message => balancer.send(message) !== null,
+      options,
+      frame => balancer.sendFrame(frame) !== null,
+    )
   }
 
   get canSend(): boolean {

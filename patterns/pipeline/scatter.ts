@@ -13,10 +13,14 @@ export class ScatterPattern implements SendingPattern {
   private readonly balancer = new LoadBalancer()
 
   constructor(options: OutboxOptions) {
-    this.outbox = new Outbox(message => {
-      requireOneFrame(message, "Scatter", "Push") // SCATTER-1
-      return this.balancer.send(message) !== null // SCATTER-2
-    }, options)
+    this.outbox = new Outbox(
+      message => {
+        requireOneFrame(message, "Scatter", "Push") // SCATTER-1
+        return this.balancer.send(message) !== null // SCATTER-2
+      },
+      options,
+      frame => this.balancer.sendFrame(frame) !== null,
+    )
   }
 
   get canSend(): boolean {

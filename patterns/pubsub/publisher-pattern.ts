@@ -213,11 +213,11 @@ export class PublisherPattern implements SendingPattern {
   // PUB-16 while nobody else is there, a message has nothing to be looked up for; nor would PUB-8 change anything.
   private findSole(): void {
     const { groups, connected, outbox } = this
-    outbox.sole = null
+    outbox.frameSender = null
     if (groups.size !== 1 || connected.size > 1) return
     const [group] = groups
-    const alone = connected.size === 0 || connected.has(group)
-    if (alone && group.sendFrame !== undefined) outbox.sole = group as Required<Pipe>
+    if (connected.size > 0 && !connected.has(group)) return
+    outbox.frameSender = frame => (group.flowing && group.sendFrame?.(frame)) || this.publish([frame])
   }
 
   private requested(pipe: Pipe, wanted: boolean, topic: Buffer): void {

@@ -20,7 +20,12 @@ export class DealerPattern implements ReceivingPattern<Message>, SendingPattern 
     this.options = options
     this.inbox = new Inbox(options)
     // DEALER-1, DEALER-2
-    this.outbox = new Outbox(message => this.balancer.send(message) !== null, options)
+    const { balancer } = this
+    this.outbox = new Outbox(
+      message => balancer.send(message) !== null,
+      options,
+      frame => balancer.sendFrame(frame) !== null,
+    )
   }
 
   get canSend(): boolean {

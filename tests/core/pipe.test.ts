@@ -53,7 +53,42 @@ const make = (options: PipeOptions = { sendHighWaterMark: 4 }) => {
   return { notes, pipe, send }
 }
 
+/** Takes frames without a list. */
+class FramesConnection extends FakeConnection {
+  sendFrame(frame: Buffer): boolean {
+    this.sent.push(`frame ${frame}`)
+    return --this.room > 0
+  }
+}
+
 describe("SocketPipe", () => {
+  for (const [what, Connection, prefix] of [
+    ["where the connection takes it so", FramesConnection, "frame "],
+    ["as a message where it does not", FakeConnection, ""],
+  ] as const) {
+    it(`sends a frame by itself, ${what}`, () => {
+      const { notes, pipe } = make({ sendHighWaterMark: 1 })
+      const sendFrame = (text: string): boolean => pipe.sendFrame(Buffer.from(text))
+      assert.equal(sendFrame("a"), true)
+      assert.equal(sendFrame("full"), false)
+      const connection = new Connection(2)
+      pipe.attachConnection(connection)
+      assert.deepEqual(connection.sent, ["a"], "what had to wait has a list")
+      assert.equal(sendFrame("b"), true, "taken, but it was the last")
+      assert.equal(pipe.flowing, false)
+      assert.equal(sendFrame("c"), true)
+      assert.equal(sendFrame("full"), false)
+      assert.deepEqual(connection.sent, ["a", `${prefix}b`])
+      assert.equal(pipe.messagesSent, 2)
+      connection.room = 5
+      connection.sink?.drain()
+      assert.deepEqual(connection.sent, ["a", `${prefix}b`, "c"])
+      assert.equal(notes.steps.at(-1), "writable")
+      pipe.finish()
+      assert.equal(sendFrame("late"), false)
+    })
+  }
+
   describe("without a connection", () => {
     it("queues up to the high-water mark, exactly, and sends it all when one comes", () => {
       const { pipe, send } = make()

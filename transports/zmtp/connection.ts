@@ -82,6 +82,12 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
     return !writer.stalled
   }
 
+  sendFrame(frame: Buffer): boolean {
+    const { writer } = this
+    writer.frame(frame, 0)
+    return !writer.stalled
+  }
+
   sendEncoded(bytes: Buffer, _count: number): boolean {
     this.writer.encoded(bytes)
     return !this.writer.stalled

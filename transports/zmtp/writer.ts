@@ -116,7 +116,8 @@ export class Writer {
     this.lent = []
   }
 
-  private frame(frame: Buffer, flags: number): void {
+  /** One frame of a message; all but the last have the flag MORE. */
+  frame(frame: Buffer, flags: number): void {
     const size = frame.length
     if (size > COPY_LIMIT) {
       const room = this.reserve(9)

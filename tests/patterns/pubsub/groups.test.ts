@@ -9,8 +9,9 @@ class FramePipe extends FakePipe {
   override flowing = true
   frames: string[] = []
 
-  sendFrame(frame: Buffer): void {
+  sendFrame(frame: Buffer): boolean {
     this.frames.push(`${frame}`)
+    return true
   }
 }
 
