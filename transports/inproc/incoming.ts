@@ -134,7 +134,7 @@ export class Incoming implements Watched {
   // From the lookout
 
   get due(): boolean {
-    return this.held === 0 && this.ring.available > 0
+    return this.held === 0 && this.ring.stirs
   }
 
   found(): void {

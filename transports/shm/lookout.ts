@@ -17,8 +17,8 @@ export const PATIENCE = 50
  */
 const SPIN = 50
 
-/** Looks between two readings of the clock, which costs about as much as these. */
-const LOOKS = 16
+/** Looks between two readings of the clock: together they take about as long as that and the way to the next ones. */
+const LOOKS = 64
 
 /** Whom a lookout serves. */
 export interface Watched {
@@ -35,6 +35,8 @@ const RESOLVED = Promise.resolve()
 const watching: Lookout[] = []
 /** A look is due in this turn; the next turn is asked for. */
 let ticking = false
+/** Somebody has just found something: what he answers is sent after the next looks, which must not keep it waiting. */
+let answering = false
 let turning = false
 /** When this turn's looking ends, milliseconds of `performance.now`. */
 let turnEnds = 0
@@ -111,7 +113,9 @@ function newTurn(): void {
 
 function look(): void {
   let found = false
-  for (let i = 0; i < LOOKS && !found; i++) found = anybodyDue()
+  const looks = answering ? 1 : LOOKS
+  answering = false
+  for (let i = 0; i < looks && !found; i++) found = anybodyDue()
   const now = clock.now()
   ticking = false
   settle(now)
@@ -139,8 +143,10 @@ function settle(now: number): void {
     const { due } = one.watched
     one.payoff.learn(due)
     try {
-      if (due) one.watched.found()
-      else one.watched.gaveUp()
+      if (due) {
+        answering = true
+        one.watched.found()
+      } else one.watched.gaveUp()
     } catch (error) {
       // One reader's mistake must not leave the others neither looking nor asleep: it surfaces by itself.
       process.nextTick(() => {

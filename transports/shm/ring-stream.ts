@@ -145,7 +145,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
 
   get due(): boolean {
     if (this.over) return false
-    return (!this.paused && this.incoming.available !== 0) || (this.waiting.length > 0 && this.roomIsThere())
+    return (!this.paused && this.incoming.stirs) || (this.waiting.length > 0 && this.roomIsThere())
   }
 
   found(): void {
