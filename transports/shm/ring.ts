@@ -62,9 +62,10 @@ export class RingWriter {
     const needed = size + padding
     if (((this.tail - this.head) | 0) + needed > capacity) {
       // SYNC POINT head: what the consumer has released it does not read any more (RingReader.release).
-      this.head = Atomics.load(this.header, HEAD)
-      // Less than nothing, or more than was ever written: the consumer's word cannot be true.
-      if ((this.tail - this.head) >>> 0 > capacity) throw corrupt()
+      const head = Atomics.load(this.header, HEAD)
+      // Less than nothing, or more than was ever written: the consumer's word cannot be true, now or when asked again.
+      if ((this.tail - head) >>> 0 > capacity) throw corrupt()
+      this.head = head
       if (((this.tail - this.head) | 0) + needed > capacity) return -1
     }
     if (padding > 0) {

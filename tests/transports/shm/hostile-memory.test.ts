@@ -221,6 +221,15 @@ describe("A peer that scribbles in the rings", () => {
     })
   }
 
+  it("is not believed by the writer, however often it is asked", () => {
+    const memory = new ArrayBuffer(ringSize(4096))
+    const writer = new RingWriter(memory, 0, 4096)
+    for (let i = 0; i < 8; i++) assert.ok(writer.claim(4096 / 8 - RECORD_HEADER, 1) >= 0)
+    // Further than was ever written.
+    new Int32Array(memory)[HEAD] = 8192
+    for (let i = 0; i < 3; i++) assert.throws(() => writer.claim(8, 1), { code: "EPROTO" })
+  })
+
   for (const [what, head] of [
     ["is ahead of what was ever written", 4096],
     ["lies a whole ring and more back", -4096],
