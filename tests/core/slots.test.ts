@@ -16,10 +16,26 @@ describe("Slots", () => {
     assert.deepEqual([...slots.values()], ["b"])
   })
 
+  it("give the number of what was answered to the next, and keep it small", () => {
+    const slots = new Slots<string>(4)
+    const first = slots.add("a")
+    assert.ok(slots.settle(first))
+    assert.equal(slots.get(first), undefined)
+    assert.equal(slots.settle(first), false)
+    assert.equal(slots.add("b"), first)
+    assert.ok(slots.delete(first))
+    for (let i = 0; i < 100; i++) {
+      const number = slots.add("c")
+      assert.ok(number !== first && number < 32)
+      assert.ok(slots.settle(number))
+    }
+    assert.equal(slots.length, 0)
+  })
+
   it("know nothing of numbers that were never given, whoever sends them", () => {
     const slots = new Slots<string>(4)
     slots.add("a")
-    for (const number of [0, 1, 3, 5, 2 ** 40, -1, 1.5, Number.NaN, Number.MAX_SAFE_INTEGER]) {
+    for (const number of [0, 2, 3, 9, 2 ** 40, -1, 1.5, Number.NaN, Number.MAX_SAFE_INTEGER]) {
       assert.equal(slots.get(number), undefined, String(number))
       assert.equal(slots.delete(number), false, String(number))
     }
