@@ -112,9 +112,13 @@ export class Codecs {
   number = CODEC_NOTHING
   /** Of the last `encode`: the name for the wire when the number is 15, otherwise "". */
   name = ""
+  /** Of the last `encodeAt`: where in its bytes the payload begins and ends. */
+  start = 0
+  end = 0
   /** One per publishing node: its structures are announced on every link before a payload that needs them. */
   readonly shared: MsgpackEncoder
   readonly defaultName: string
+  private readonly byMsgpack: boolean
   private readonly plain: MsgpackEncoder
   private readonly plainDecoder: MsgpackDecoder
   private readonly byName = new Map<string, Codec>()
@@ -140,6 +144,7 @@ export class Codecs {
     }
     this.find(defaultName)
     this.defaultName = defaultName
+    this.byMsgpack = defaultName === "msgpack"
   }
 
   private add(codec: Codec, number: number): void {
@@ -163,10 +168,39 @@ export class Codecs {
    * except those that the caller gave as bytes and changes itself. Throws EINVAL when `value` cannot be serialised.
    */
   encode(value: unknown, codec?: string): Buffer {
+    const bytes = this.encodeAt(value, codec)
+    const { start, end } = this
+    return start === 0 && end === bytes.length ? bytes : viewOf(bytes, start, end)
+  }
+
+  /** As `encode`, but the payload is only what lies from `start` to `end`: most need no view of their own. */
+  encodeAt(value: unknown, codec?: string): Buffer {
+    const { shared } = this
+    if (
+      codec === undefined &&
+      this.byMsgpack &&
+      typeof value === "object" &&
+      value !== null &&
+      Object.getPrototypeOf(value) === PLAIN &&
+      shared.encodeFlat(value)
+    ) {
+      this.number = CODEC_MSGPACK_SHARED
+      this.name = ""
+      this.start = shared.flatStart
+      this.end = shared.flatEnd
+      return shared.flatBytes
+    }
+    const bytes = this.encodeWhole(value, codec)
+    this.start = 0
+    this.end = bytes.length
+    return bytes
+  }
+
+  private encodeWhole(value: unknown, codec: string | undefined): Buffer {
     if (codec === undefined || codec === "msgpack") {
       const bytes = this.simple(value, codec)
       if (bytes !== null) return bytes
-      if (codec === "msgpack" || this.defaultName === "msgpack") {
+      if (codec === "msgpack" || this.byMsgpack) {
         this.name = ""
         const bytes = this.shared.encode(value)
         this.number = this.shared.usedStructures ? CODEC_MSGPACK_SHARED : CODEC_MSGPACK

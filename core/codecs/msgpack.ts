@@ -12,6 +12,8 @@
 import { Buffer } from "node:buffer"
 import { HeddleError } from "../errors.ts"
 import { undecodable, unserialisable } from "./failure.ts"
+import { FlatDecoder, NOT_FLAT } from "./flat-decoder.ts"
+import { FlatEncoder } from "./flat-encoder.ts"
 import { checkMsgpack, MAX_DEPTH } from "./msgpack-check.ts"
 import { type PlainStructure, plainMsgpack, plainStructure } from "./msgpack-plain.ts"
 import { decodeStructures, encodeStructures, MAX_STRUCTURES, MAX_STRUCTURES_SIZE, structureSize } from "./structures.ts"
@@ -41,6 +43,9 @@ const DEFAULT_STRUCTURES = 64
 /** Bytes of the buffer that payloads are cut from. A payload that somebody keeps holds all of it in memory. */
 const CHUNK = 16 * 1024
 
+/** Longer payloads are hardly flat (flat-encoder.ts). */
+const FLAT = 1024
+
 /** The library leaves a trace of every set of keys it meets; after so many bytes of payload the traces are swept. */
 const SWEEP = 256 * 1024
 
@@ -65,6 +70,7 @@ export class MsgpackEncoder {
   private readonly keys: number[] = []
   private readonly packer: Packer
   private readonly shared: boolean
+  private readonly flat = new FlatEncoder()
   private structuresSize = 0
   private unswept = 0
   /** The library met a value whose form depends on its option `moreTypes`. */
@@ -114,6 +120,28 @@ export class MsgpackEncoder {
     return encodeStructures(this.structures, version)
   }
 
+  /**
+   * For an object with the prototype of plain ones: true = the payload is written and lies at `flatBytes` from `flatStart` to
+   * `flatEnd`, without a view of its own. False: `encode` must do it.
+   */
+  encodeFlat(value: object): boolean {
+    if (!this.flat.encode(value)) return false
+    this.usedStructures = true
+    return true
+  }
+
+  get flatBytes(): Buffer {
+    return this.flat.bytes
+  }
+
+  get flatStart(): number {
+    return this.flat.start
+  }
+
+  get flatEnd(): number {
+    return this.flat.end
+  }
+
   /** Throws EINVAL when `value` cannot be serialised. */
   encode(value: unknown): Buffer {
     const before = this.exotic // toJSON of a value may get here again
@@ -134,10 +162,18 @@ export class MsgpackEncoder {
     if (bytes.length > CHUNK >> 3 && bytes.buffer.byteLength > CHUNK)
       this.packer.useBuffer(Buffer.allocUnsafeSlow(CHUNK))
     if (this.shared) {
+      if (this.usedStructures && bytes.length <= FLAT) this.teachFlat(bytes)
       this.unswept += bytes.length
       if (this.unswept > SWEEP) this.sweep()
     }
     return bytes
+  }
+
+  private teachFlat(bytes: Buffer): void {
+    const token = bytes[0]
+    if (token < 0x40 || token > 0x7f) return
+    const index = token < 0x60 ? token - 0x40 : token - 0x40 + bytes[1] * 32
+    this.flat.learn(index, this.structures[index])
   }
 
   /** The caller shall hear of what no peer would take; shorter payloads cannot be nested too deeply. */
@@ -177,6 +213,7 @@ export class MsgpackDecoder {
   private readonly keys: number[] = []
   /** Made when somebody first asks for plain MessagePack. */
   private readonly plain: PlainStructure[] = []
+  private readonly flat = new FlatDecoder()
   private readonly withStructures: Unpacker
   private readonly withoutStructures: Unpacker
   private structuresSize = 0
@@ -203,6 +240,7 @@ export class MsgpackDecoder {
       this.structures.push(Object.assign(keys, { isShared: true, highByte: index < 32 ? -1 : (index - 32) >> 5 }))
       this.structures.sharedLength = this.structures.length
       this.keys.push(keys.length)
+      this.flat.learn(keys)
     }
   }
 
@@ -211,6 +249,10 @@ export class MsgpackDecoder {
    * bytes did, up to some 60 times (a list of empty objects).
    */
   decode(bytes: Buffer, shared = false, start = 0, end: number = bytes.length): unknown {
+    if (shared) {
+      const value = this.flat.decode(bytes, start, end)
+      if (value !== NOT_FLAT) return value
+    }
     try {
       checkMsgpack(bytes, shared ? this.keys : null, start, end)
       region.start = start
