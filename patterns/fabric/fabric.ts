@@ -339,10 +339,11 @@ export class Fabric<S extends object = Subjects> {
   ): Promise<FabricMessage<ReplyOf<S, P>>> {
     try {
       this.mustBeOpen()
-      const topic = this.node.topics.of(subject)
+      const { node } = this
+      const topic = node.topics.of(subject)
       const parcel = this.parcel(subject, data, options)
-      const limits = { timeout: this.timeoutOf(options), signal: options.signal }
-      return this.node.requests.request(topic, parcel, limits) as Promise<FabricMessage<ReplyOf<S, P>>>
+      const reply = node.requests.request(topic, parcel, this.timeoutOf(options), options.signal)
+      return reply as Promise<FabricMessage<ReplyOf<S, P>>>
     } catch (error) {
       return Promise.reject(error)
     }

@@ -73,7 +73,7 @@ export class Keeper {
     // The caller may use its memory again; what is kept must not change.
     const payload = Buffer.from(parcel.payload)
     const size = payload.length + (parcel.headers?.length ?? 0)
-    kept.push({ subject, parcel: { ...parcel, payload }, size, order: published++ })
+    kept.push({ subject, parcel: parcel.with(payload), size, order: published++ })
     this.held += size
     if (kept.length > this.last) this.held -= (kept.shift() as Kept).size
     if (this.bySubject.size > this.maxSubjects) this.forgetOldest()

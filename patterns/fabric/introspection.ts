@@ -1,4 +1,3 @@
-import { CODEC_JSON } from "../../core/codec.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { checkSubject } from "../../core/subject.ts"
 import { Interest, SERVE } from "./interest.ts"
@@ -13,8 +12,8 @@ import {
 } from "./introspection/answers.ts"
 import { RoundTrips } from "./introspection/round-trips.ts"
 import type { Link } from "./link/link.ts"
-import { FAILED, REPLY } from "./link/records.ts"
-import type { Parcel } from "./link/write.ts"
+import { Parcel } from "./link/parcel.ts"
+import { FAILED } from "./link/records.ts"
 import type { FabricMessage } from "./message.ts"
 import type { Node, Taker } from "./node.ts"
 import { encodeFailure } from "./requests/failures.ts"
@@ -82,10 +81,10 @@ export class Introspection {
         throw new HeddleError("EMSGSIZE", "its answer is larger than our maxPayload")
     } catch (error) {
       // Made here: it must fit even where payloads are limited to less.
-      parcel = { payload: encodeFailure(error), codec: CODEC_JSON, codecName: "", headers: null, structures: 0 }
+      parcel = Parcel.failure(encodeFailure(error))
       options = FAILED
     }
-    link.write(REPLY, options, [id], null, parcel)
+    link.reply(id, options, parcel)
   }
 
   /** Throws EINVAL for an invalid subject. `timeout`: milliseconds. */

@@ -123,15 +123,14 @@ export class FabricMessage<T = unknown> {
    * view on a larger chunk: copy what you keep for long. Throws ERR_CODEC when it cannot be decoded.
    */
   get data(): T {
-    if (this.value === UNREAD)
-      this.value = this.envelope.origin.decode(
-        this.codec,
-        this.source,
-        this.start,
-        this.end,
-        this.extra?.codecName ?? "",
-      )
+    if (this.value === UNREAD) this.value = this.read()
     return this.value as T
+  }
+
+  /** @internal Decodes the payload. */
+  protected read(): unknown {
+    const { envelope, codec, source, start, end, extra } = this
+    return envelope.origin.decode(codec, source, start, end, extra === null ? "" : extra.codecName)
   }
 
   /** The payload as it came: a view on a larger chunk. */

@@ -18,8 +18,9 @@ import { Introspection } from "./introspection.ts"
 import { Late } from "./late.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
 import type { Link, Waiting } from "./link/link.ts"
+import { NOTHING, type Parcel } from "./link/parcel.ts"
 import * as R from "./link/records.ts"
-import { type Parcel, writeNumbers } from "./link/write.ts"
+import { writeNumbers } from "./link/write.ts"
 import { Origin } from "./message.ts"
 import { type FabricSettings, type JoinOptions, settingsOf } from "./options.ts"
 import { nameOf, Peers, type PeersHost } from "./peers.ts"
@@ -41,8 +42,6 @@ export type Taker = Subscription | Service | Worker
 
 /** Different drops that one turn reports; beyond it there is no use in reading them one by one. */
 const MAX_DROP_KINDS = 1_000
-
-const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
 
 /**
  * One node of a fabric: it introduces the parts to one another. What came from peers is read here, and given to whom it

@@ -6,8 +6,9 @@ import { choose } from "./choice.ts"
 import { recall } from "./history.ts"
 import { type Interest, type InterestLane, QUEUE } from "./interest.ts"
 import type { Link, Waiting } from "./link/link.ts"
+import { Parcel } from "./link/parcel.ts"
 import { DROPPED, HISTORY_END, KEPT, NOTICE, TARGETS, TARGETS_ONLY } from "./link/records.ts"
-import { encodeHeaders, type Parcel, writeNumbers } from "./link/write.ts"
+import { encodeHeaders, writeNumbers } from "./link/write.ts"
 import { Envelope, extraOf, FabricMessage, type Origin } from "./message.ts"
 import type { Schemas } from "./schemas.ts"
 import type { Subscription } from "./subscription.ts"
@@ -57,21 +58,17 @@ export class Publishing {
   /** A value with its codec and headers, encoded once. Throws EINVAL, EMSGSIZE. */
   parcelOf(value: unknown, codec: string | undefined, headers?: HeadersInit): Parcel {
     const { codecs } = this
-    const payload = codecs.encode(value, codec)
-    if (payload.length > this.maxPayload) {
+    const source = codecs.encodeAt(value, codec)
+    const { start, end, number, name } = codecs
+    if (end - start > this.maxPayload) {
       throw new HeddleError(
         "EMSGSIZE",
-        `A payload of ${payload.length} bytes exceeds the ${this.maxPayload} that the fabric takes (maxPayload)`,
+        `A payload of ${end - start} bytes exceeds the ${this.maxPayload} that the fabric takes (maxPayload)`,
       )
     }
-    const { number, name } = codecs
-    return {
-      payload,
-      codec: number,
-      codecName: name,
-      headers: headers === undefined ? null : encodeHeaders(MessageHeaders.from(headers)),
-      structures: number === CODEC_MSGPACK_SHARED ? codecs.shared.version : 0,
-    }
+    const structures = number === CODEC_MSGPACK_SHARED ? codecs.shared.version : 0
+    const encoded = headers === undefined ? null : encodeHeaders(MessageHeaders.from(headers))
+    return new Parcel(source, start, end, number, name, encoded, structures)
   }
 
   publish(subject: string, data: unknown, options: PublishOptions | undefined): PublishResult {
@@ -81,19 +78,14 @@ export class Publishing {
     const simple = topic.targeted.length === 0 && topic.groups.length === 0
     if (simple && topic.result === NOBODY && topic.keeper === null) return NOBODY
     const parcel = this.parcelOf(value, options?.codec, options?.headers)
-    topic.size += parcel.payload.length
+    topic.size += parcel.size
     if (!simple) return this.publishToSome(topic, parcel)
     topic.keeper?.store(topic, parcel)
     this.lost = 0
     const { plain, local } = topic
     for (let i = 0; i < plain.length; i++) {
       const link = plain[i].link as Link
-      if (
-        link.backlog.length === 0 &&
-        !link.lapsed &&
-        link.outgoing.hasRoom() &&
-        parcel.payload.length <= link.info.maxPayload
-      )
+      if (link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload)
         link.publish(topic, parcel)
       else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
     }

@@ -3,10 +3,11 @@ import { QUEUE, readInterest, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
 import { ITSELF } from "./introspection.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
 import type { Link } from "./link/link.ts"
-import { readContent } from "./link/read.ts"
+import { NOTHING, Parcel } from "./link/parcel.ts"
+import { readContent, subjectOf } from "./link/read.ts"
 import * as R from "./link/records.ts"
-import { type Parcel, writeNumbers, writeRecord } from "./link/write.ts"
-import { type Extra, extraOf, FabricMessage } from "./message.ts"
+import { OWN_CODEC, writeNumbers, writeRecord } from "./link/write.ts"
+import { type Envelope, type Extra, extraOf, FabricMessage } from "./message.ts"
 import type { Node } from "./node.ts"
 import { nameOf } from "./peers.ts"
 import { ownFailure } from "./requests/failures.ts"
@@ -16,8 +17,6 @@ import type { Subscription } from "./subscription.ts"
 import type { Worker } from "./tasks/worker.ts"
 import { isSubscription } from "./wishes.ts"
 
-const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
-const JSON_CODEC = 2
 /** Bytes of a TASK_RESULT without its payload, roughly. */
 const RESULT = 8
 
@@ -63,6 +62,14 @@ export class Receiving {
         this.requested(link, from, codec, body, apart)
         break
       case R.REPLY: {
+        const { at } = body
+        if (body.byte() === 0 && codec !== OWN_CODEC) {
+          const id = body.varint()
+          const message = new FabricMessage(from.origin.nameless, codec, body.bytes, body.at, body.end, null)
+          this.node.requests.replied(id, 0, message, link)
+          break
+        }
+        body.at = at
         const { options, numbers, envelope, codecName, source, start, end, headers } = readContent(
           body,
           codec,
@@ -148,13 +155,42 @@ export class Receiving {
   }
 
   private requested(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
+    const { at } = body
+    if (body.byte() !== 0 || codec === OWN_CODEC) {
+      body.at = at
+      this.requestedMore(link, from, codec, body, apart)
+      return
+    }
+    const id = body.varint()
+    const target = body.varint()
+    const timeout = body.varint()
+    const credit = body.varint()
+    const subject = subjectOf(from.subjects, body.varint())
+    this.ask(link, from, id, target, timeout, credit, subject, codec, body.bytes, body.at, body.end, null)
+  }
+
+  /** One with a payload apart, headers, or a subject that has no number. */
+  private requestedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
     const { numbers, envelope, codecName, headers, source, start, end } = readContent(body, codec, 4, true, from, apart)
-    const id = numbers[0]
-    const target = numbers[1]
-    const timeout = numbers[2]
-    const credit = numbers[3]
-    const { subject } = envelope
+    const [id, target, timeout, credit] = numbers
     const extra = extraOf(codecName, headers)
+    this.ask(link, from, id, target, timeout, credit, envelope, codec, source, start, end, extra)
+  }
+
+  private ask(
+    link: Link,
+    from: Incoming,
+    id: number,
+    target: number,
+    timeout: number,
+    credit: number,
+    envelope: Envelope,
+    codec: number,
+    source: Buffer,
+    start: number,
+    end: number,
+    extra: Extra | null,
+  ): void {
     if (target === ITSELF) {
       const asked = new FabricMessage(envelope, codec, source, start, end, extra)
       this.node.introspection.asked(link, id, asked)
@@ -162,23 +198,23 @@ export class Receiving {
     }
     const interest = this.node.wishes.get(target)
     if (interest?.spec.kind !== SERVE) {
-      const failure = ownFailure("ERR_NO_RESPONDERS", `the server of ${subject} has just ended`)
-      link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+      const failure = ownFailure("ERR_NO_RESPONDERS", `the server of ${envelope.subject} has just ended`)
+      link.reply(id, R.FAILED, Parcel.failure(failure))
       return
     }
     // A client that asks and does not read: what it is owed must not grow without a bound. It will find that nobody answers.
     if (link.outgoing.bytes > OWED * this.node.settings.resumeBytes) {
       ;(interest.owner as Service).refused++
-      this.node.emitDrop("here", link, subject, "full", 1)
+      this.node.emitDrop("here", link, envelope.subject, "full", 1)
       return
     }
-    const message = new RequestMessage(envelope, codec, source, start, end, extra, timeout)
+    const message = new RequestMessage(envelope, codec, source, start, end, extra, from.arrival, timeout)
     if (this.node.schemas.size > 0) {
       try {
         message.replace(this.node.schemas.check(message.subject, message.data))
       } catch (error) {
         const failure = ownFailure("ERR_VALIDATION", (error as Error).message)
-        link.write(R.REPLY, R.FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+        link.reply(id, R.FAILED, Parcel.failure(failure))
         return
       }
     }
@@ -192,7 +228,7 @@ export class Receiving {
     const deliveries = numbers[2]
     const acknowledge = (failure: Buffer | null, load: number): void => {
       if (link.ended) return
-      const parcel = failure === null ? NOTHING : { ...NOTHING, payload: failure, codec: JSON_CODEC }
+      const parcel = failure === null ? NOTHING : Parcel.failure(failure)
       writeRecord(link.outgoing, R.TASK_RESULT, failure === null ? 0 : R.FAILED, [id, load], null, parcel)
       link.outgoing.isControl(RESULT + parcel.payload.length)
     }

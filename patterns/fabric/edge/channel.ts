@@ -1,6 +1,7 @@
 import { CODEC_MSGPACK, CODEC_MSGPACK_SHARED } from "../../../core/codec.ts"
 import { Keeper } from "../history.ts"
-import { encodeHeaders, type Parcel } from "../link/write.ts"
+import { Parcel } from "../link/parcel.ts"
+import { encodeHeaders } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import { DATA, GAP, KEPT } from "./protocol.ts"
 import { type Batch, Ring, type RingBudget } from "./ring.ts"
@@ -152,7 +153,7 @@ export class Channel implements ChannelKind {
     this.subject = subject
     this.sequence++
     this.messages++
-    this.keeper?.store({ subject }, { payload, codec, codecName, headers, structures: 0 })
+    this.keeper?.store({ subject }, Parcel.of(payload, codec, codecName, headers))
     if (writer.at >= FULL) this.flush()
   }
 

@@ -1,3 +1,4 @@
+import { Parcel } from "../link/parcel.ts"
 import type { Subscription } from "../subscription.ts"
 import { type Channel, type Feed, KeptRecords } from "./channel.ts"
 import { DATA, GAP } from "./protocol.ts"
@@ -115,13 +116,7 @@ export class Membership {
 
 interface Newest {
   readonly subject: string
-  readonly parcel: {
-    readonly payload: Buffer
-    readonly codec: number
-    readonly codecName: string
-    readonly headers: Buffer | null
-    readonly structures: number
-  }
+  readonly parcel: Parcel
 }
 
 function latestOf(channel: Channel, position: number, keep: number): Newest[] {
@@ -143,7 +138,7 @@ function latestOf(channel: Channel, position: number, keep: number): Newest[] {
         const list = bySubject.get(subject) ?? []
         const one: Newest = {
           subject,
-          parcel: { payload: payload as Buffer, codec, codecName, headers: headers as Buffer | null, structures: 0 },
+          parcel: Parcel.of(payload as Buffer, codec, codecName, headers as Buffer | null),
         }
         order.set(one, at)
         list.push(one)

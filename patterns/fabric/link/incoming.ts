@@ -1,3 +1,4 @@
+import { clock } from "../../../core/clock.ts"
 import type { Message } from "../../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../../core/errors.ts"
 import { Queue } from "../../../core/queue.ts"
@@ -15,6 +16,11 @@ export class NumberedSubject extends Envelope {
   generation = -1
   messages = 0
   bytes = 0
+}
+
+/** When requests came, in milliseconds of `clock.now`: those of one batch share it. */
+export interface Arrival {
+  readonly at: number
 }
 
 export interface IncomingSink {
@@ -40,6 +46,7 @@ export class Incoming {
   messages = 0
   readonly subjects: (NumberedSubject | undefined)[] = []
   readonly origin: Origin
+  private arrived: Arrival | null = null
   private readonly sink: IncomingSink
   private readonly waiting = new Queue<Message>()
   private current: Message | null = null
@@ -54,6 +61,12 @@ export class Incoming {
   constructor(sink: IncomingSink, origin: Origin) {
     this.sink = sink
     this.origin = origin
+  }
+
+  /** Of the batch that is being read. */
+  get arrival(): Arrival {
+    this.arrived ??= { at: clock.now() }
+    return this.arrived
   }
 
   /** True while batches wait for the next turn: a new connection must start paused. */
@@ -117,6 +130,7 @@ export class Incoming {
     const end = bytes.length
     const { sink } = this
     let at = this.at
+    this.arrived = null
     while (at < end && !this.over) {
       let length = bytes[at++]
       if (length >= 0x80) {

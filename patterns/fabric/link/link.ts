@@ -11,8 +11,20 @@ import type { Topic } from "../topics.ts"
 import type { Introduction, Position } from "./hello.ts"
 import { Incoming, type IncomingSink, type NumberedSubject } from "./incoming.ts"
 import { Outgoing } from "./outgoing.ts"
-import { ACK, APART_FROM, GAP, MAX_SUBJECTS, MEMBERS, NOTICE, PUBLISH_MORE, STRUCTURES, SUBJECT } from "./records.ts"
-import { type Parcel, unnumbered, writeNamed, writeNumbers, writeRecord } from "./write.ts"
+import {
+  ACK,
+  APART_FROM,
+  GAP,
+  MAX_SUBJECTS,
+  MEMBERS,
+  NOTICE,
+  PUBLISH_MORE,
+  REPLY,
+  REQUEST,
+  STRUCTURES,
+  SUBJECT,
+} from "./records.ts"
+import { type Parcel, unnumbered, writeNamed, writeNumbers, writeRecord, writeReply, writeRequest } from "./write.ts"
 
 /** Bytes after which a peer is told at once what has arrived: a fraction of any sensible window. */
 const ACK_BYTES = 256 * 1024
@@ -162,8 +174,8 @@ export class Link implements ConnectionSink, IncomingSink {
   publish(topic: Topic, parcel: Parcel): void {
     const { outgoing } = this
     if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures) this.introduce(topic, parcel)
-    if (topic.id >= 0 && parcel.headers === null && parcel.payload.length <= APART_FROM && parcel.codecName === "") {
-      outgoing.publish(topic.id, parcel.codec, parcel.payload)
+    if (topic.id >= 0 && parcel.headers === null && parcel.size <= APART_FROM && parcel.codecName === "") {
+      outgoing.publish(topic.id, parcel)
     } else {
       outgoing.messages++
       writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, this.subjectOf(topic), parcel)
@@ -181,6 +193,28 @@ export class Link implements ConnectionSink, IncomingSink {
     if (topic !== null) this.introduce(topic, parcel)
     else this.teach(parcel.structures)
     writeRecord(this.outgoing, type, options, numbers, topic === null ? null : this.subjectOf(topic), parcel)
+    this.outgoing.hurry()
+  }
+
+  /** A request to the server that the peer knows by the number `server`. `timeout`: milliseconds. */
+  request(id: number, server: number, timeout: number, credit: number, topic: Topic, parcel: Parcel): void {
+    if (topic.id < 0 || parcel.headers !== null || parcel.size > APART_FROM || parcel.codecName !== "") {
+      this.write(REQUEST, 0, [id, server, timeout, credit], topic, parcel)
+      return
+    }
+    if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures) this.introduce(topic, parcel)
+    writeRequest(this.outgoing, id, server, timeout, credit, topic.id, parcel)
+    this.outgoing.hurry()
+  }
+
+  /** A reply to request `id` of the peer. */
+  reply(id: number, options: number, parcel: Parcel): void {
+    if (parcel.headers !== null || parcel.size > APART_FROM || parcel.codecName !== "") {
+      this.write(REPLY, options, [id], null, parcel)
+      return
+    }
+    if (parcel.structures > this.structures) this.teach(parcel.structures)
+    writeReply(this.outgoing, options, id, parcel)
     this.outgoing.hurry()
   }
 

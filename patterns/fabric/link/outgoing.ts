@@ -1,9 +1,9 @@
-import { copyInto } from "../../../core/bytes.ts"
 import type { Connection } from "../../../core/contract.ts"
 import { HeddleError } from "../../../core/errors.ts"
 import { Queue } from "../../../core/queue.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import { CHUNK, type Chunk, releaseChunk, SMALL_CHUNK, takeChunk } from "./chunks.ts"
+import type { Parcel } from "./parcel.ts"
 import { NUMBERED, PUBLISH } from "./records.ts"
 
 interface Batch {
@@ -105,18 +105,17 @@ export class Outgoing {
   }
 
   /** A published message in its shortest form. */
-  publish(subject: number, codec: number, payload: Buffer): void {
-    const size = payload.length
-    const body = 1 + (subject < 128 ? 1 : 2) + size
+  publish(subject: number, parcel: Parcel): void {
+    const body = 1 + (subject < 128 ? 1 : 2) + parcel.size
     let at = this.reserve(body)
     const { buffer } = this
-    buffer[at++] = PUBLISH | (codec << 4)
+    buffer[at++] = PUBLISH | (parcel.codec << 4)
     if (subject < 128) buffer[at++] = subject
     else {
       buffer[at++] = (subject & 127) | 128
       buffer[at++] = subject >>> 7
     }
-    copyInto(buffer, payload, at)
+    parcel.copyTo(buffer, at)
     this.messages++
   }
 

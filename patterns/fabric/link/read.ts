@@ -26,6 +26,14 @@ export interface Content {
 
 const NO_TARGETS: number[] = []
 
+/** The subject of that number, which one more message has. Throws EPROTO. */
+export function subjectOf(subjects: Incoming["subjects"], id: number): Envelope {
+  const found = subjects[id]
+  if (found === undefined) throw new HeddleError("EPROTO", `The peer used subject number ${id}, which it has not named`)
+  found.messages++
+  return found
+}
+
 const content: Content = {
   options: 0,
   numbers: [0, 0, 0, 0],
@@ -62,12 +70,7 @@ export function readContent(
   if (subject) {
     if ((options & INLINE_SUBJECT) !== 0) envelope = new Envelope(readSubject(reader, reader.varint()), origin)
     else {
-      const id = reader.varint()
-      const found = subjects[id]
-      if (found === undefined)
-        throw new HeddleError("EPROTO", `The peer used subject number ${id}, which it has not named`)
-      envelope = found
-      found.messages++
+      envelope = subjectOf(subjects, reader.varint())
     }
   }
   const codecName = codec === OWN_CODEC ? reader.latin1(reader.varint()) : ""

@@ -4,18 +4,10 @@ import { copyInto } from "../../../core/bytes.ts"
 import type { MessageHeaders } from "../../../core/headers.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import type { Outgoing } from "./outgoing.ts"
-import { APART, APART_FROM, HEADERS, INLINE_SUBJECT } from "./records.ts"
+import type { Parcel } from "./parcel.ts"
+import { APART, APART_FROM, HEADERS, INLINE_SUBJECT, REPLY, REQUEST } from "./records.ts"
 
-/** A payload with what must be said of it, encoded once for everybody who gets it. */
-export interface Parcel {
-  readonly payload: Buffer
-  /** Number of the codec, and its name when the number says "own". */
-  readonly codec: number
-  readonly codecName: string
-  readonly headers: Buffer | null
-  /** Records of msgpack structures that the receiver must have; 0 = none. */
-  readonly structures: number
-}
+export type { Parcel } from "./parcel.ts"
 
 export const OWN_CODEC = 15
 const NONE: readonly number[] = []
@@ -33,10 +25,10 @@ export function writeRecord(
   parcel: Parcel,
   targets: readonly number[] = NONE,
 ): void {
-  const { payload, codec, codecName, headers } = parcel
-  const apart = payload.length > APART_FROM
+  const { codec, codecName, headers } = parcel
+  const apart = parcel.size > APART_FROM
   let flags = options
-  let size = 2 + (apart ? 0 : payload.length)
+  let size = 2 + (apart ? 0 : parcel.size)
   for (let i = 0; i < numbers.length; i++) size += varintSize(numbers[i])
   if (targets.length > 0) {
     size += varintSize(targets.length)
@@ -67,8 +59,40 @@ export function writeRecord(
   else if (subject !== null) at = writeBytes(subject, buffer, at)
   if (name !== null) at = writeBytes(name, buffer, at)
   if (headers !== null) at = writeBytes(headers, buffer, at)
-  if (apart) out.attach(payload)
-  else copyInto(buffer, payload, at)
+  if (apart) out.attach(parcel.payload)
+  else parcel.copyTo(buffer, at)
+}
+
+/**
+ * The usual request, as `writeRecord` would write it: a numbered subject, neither headers nor a codec of its own, and at most
+ * APART_FROM bytes of payload.
+ */
+export function writeRequest(
+  out: Outgoing,
+  id: number,
+  server: number,
+  timeout: number,
+  credit: number,
+  subject: number,
+  parcel: Parcel,
+): void {
+  const numbers = varintSize(id) + varintSize(server) + varintSize(timeout) + varintSize(credit) + varintSize(subject)
+  let at = out.reserve(2 + numbers + parcel.size)
+  const { buffer } = out
+  buffer[at] = REQUEST | (parcel.codec << 4)
+  buffer[at + 1] = 0
+  at = writeVarint(server, buffer, writeVarint(id, buffer, at + 2))
+  at = writeVarint(credit, buffer, writeVarint(timeout, buffer, at))
+  parcel.copyTo(buffer, writeVarint(subject, buffer, at))
+}
+
+/** The usual reply, as `writeRecord` would write it: as for `writeRequest`. */
+export function writeReply(out: Outgoing, options: number, id: number, parcel: Parcel): void {
+  let at = out.reserve(2 + varintSize(id) + parcel.size)
+  const { buffer } = out
+  buffer[at++] = REPLY | (parcel.codec << 4)
+  buffer[at++] = options
+  parcel.copyTo(buffer, writeVarint(id, buffer, at))
 }
 
 /** A record of whole numbers: control, all of them. */

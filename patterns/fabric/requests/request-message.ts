@@ -1,18 +1,24 @@
 import { clock } from "../../../core/clock.ts"
 import { HeddleError } from "../../../core/errors.ts"
+import type { Arrival } from "../link/incoming.ts"
 import { type Envelope, type Extra, FabricMessage } from "../message.ts"
 
 /** Timers of Node fire at once beyond this; the time comes from the network. */
 const LONGEST = 2 ** 31 - 1
 
+/** What few requests need. */
+class State {
+  fault: unknown = null
+  controller: AbortController | null = null
+  timer: NodeJS.Timeout | undefined
+  reason: HeddleError | null = null
+}
+
 /** What the handler of a service gets. */
 export class RequestMessage<T = unknown> extends FabricMessage<T> {
-  /** Why the payload could not be read. @internal */
-  fault: unknown = null
-  private readonly expires: number
-  private controller: AbortController | null = null
-  private timer: NodeJS.Timeout | undefined
-  private reason: HeddleError | null = null
+  private readonly arrival: Arrival
+  private readonly timeout: number
+  private state: State | null = null
 
   /** @internal `timeout`: milliseconds that the client waits. */
   constructor(
@@ -22,55 +28,69 @@ export class RequestMessage<T = unknown> extends FabricMessage<T> {
     start: number,
     end: number,
     extra: Extra | null,
+    arrival: Arrival,
     timeout: number,
   ) {
     super(envelope, codec, source, start, end, extra)
-    this.expires = clock.now() + timeout
+    this.arrival = arrival
+    this.timeout = timeout
   }
 
-  override get data(): T {
+  protected override read(): unknown {
     try {
-      return super.data
+      return super.read()
     } catch (error) {
-      this.fault = error
+      this.own.fault = error
       throw error
     }
   }
 
+  /** Why the payload could not be read. @internal */
+  get fault(): unknown {
+    return this.state === null ? null : this.state.fault
+  }
+
   /** Milliseconds until the client gives up; 0 = it has. */
   get timeLeft(): number {
-    return Math.max(0, this.expires - clock.now())
+    return Math.max(0, this.arrival.at + this.timeout - clock.now())
   }
 
   /** @internal */
   get expired(): boolean {
-    return clock.now() >= this.expires
+    return clock.now() >= this.arrival.at + this.timeout
   }
 
   /** Aborted when the client cancels, gives up, or is gone: work for it is in vain. */
   get signal(): AbortSignal {
-    if (this.controller === null) {
-      this.controller = new AbortController()
-      if (this.reason !== null) this.controller.abort(this.reason)
+    const state = this.own
+    if (state.controller === null) {
+      state.controller = new AbortController()
+      if (state.reason !== null) state.controller.abort(state.reason)
       else {
         const late = (): void =>
           this.abort(new HeddleError("ETIMEDOUT", `The client of ${this.subject} waits no longer`))
-        this.timer = setTimeout(late, Math.min(this.timeLeft, LONGEST))
-        this.timer.unref()
+        state.timer = setTimeout(late, Math.min(this.timeLeft, LONGEST))
+        state.timer.unref()
       }
     }
-    return this.controller.signal
+    return state.controller.signal
   }
 
   /** @internal */
   abort(reason: HeddleError): void {
-    this.reason = reason
-    clearTimeout(this.timer)
-    this.controller?.abort(reason)
+    const state = this.own
+    state.reason = reason
+    clearTimeout(state.timer)
+    state.controller?.abort(reason)
   }
 
   /** @internal It has been answered. */
   close(): void {
-    if (this.timer !== undefined) clearTimeout(this.timer)
+    if (this.state !== null) clearTimeout(this.state.timer)
+  }
+
+  private get own(): State {
+    this.state ??= new State()
+    return this.state
   }
 }

@@ -1,4 +1,5 @@
 import { BusyPoll } from "../../../core/busy-poll.ts"
+import { clock } from "../../../core/clock.ts"
 import { Deadlines, type Limited } from "../../../core/deadlines.ts"
 import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
@@ -6,7 +7,7 @@ import { Slots } from "../../../core/slots.ts"
 import { choose } from "../choice.ts"
 import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
-import { CANCEL, CREDIT, END, FAILED, MORE, REQUEST } from "../link/records.ts"
+import { CANCEL, CREDIT, END, FAILED, MORE } from "../link/records.ts"
 import { type Parcel, writeNumbers } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import type { Topic } from "../topics.ts"
@@ -47,7 +48,10 @@ export class Call implements Limited {
   readonly parcel: Parcel
   readonly timeout: number
   readonly credit: number
-  readonly sink: ReplySink
+  /** Null: one reply is wanted, and `resolve` or `reject` gets it. */
+  readonly sink: ReplySink | null
+  resolve: ((message: FabricMessage) => void) | null = null
+  reject: ((error: HeddleError) => void) | null = null
   readonly signal: AbortSignal | undefined
   /** Any server will do; otherwise only those of the queue group of the first. */
   readonly anyone: boolean
@@ -66,17 +70,18 @@ export class Call implements Limited {
     topic: Topic,
     member: Interest,
     parcel: Parcel,
-    limits: RequestLimits,
+    timeout: number,
+    signal: AbortSignal | undefined,
     credit: number,
-    sink: ReplySink,
+    sink: ReplySink | null,
     anyone: boolean,
   ) {
     this.calls = calls
     this.topic = topic
     this.member = member
     this.parcel = parcel
-    this.timeout = limits.timeout
-    this.signal = limits.signal
+    this.timeout = timeout
+    this.signal = signal
     this.credit = credit
     this.anyone = anyone
     this.sink = sink
@@ -88,37 +93,24 @@ export class Call implements Limited {
 
   /** The link has room: some of the time is gone. */
   go(): void {
-    const now = performance.now()
+    const now = clock.now()
     this.calls.send(this, Math.max(1, this.deadline - now), now)
   }
 
-  /** More replies are of no use. */
-  stop(): void {
-    this.calls.cancel(this, null)
-  }
-}
-
-/** A request that wants one reply. */
-class OneReply implements ReplySink {
-  call: Call | null = null
-  readonly failed: (error: HeddleError) => void
-  private readonly subject: string
-  private readonly resolve: (message: FabricMessage) => void
-
-  constructor(subject: string, resolve: (message: FabricMessage) => void, reject: (error: HeddleError) => void) {
-    this.subject = subject
-    this.resolve = resolve
-    this.failed = reject
-  }
-
   reply(message: FabricMessage | null, more: boolean): void {
-    if (message === null)
-      this.failed(
-        new HeddleError("ERR_REMOTE", `Request to ${this.subject}: the server ended a stream without a value`),
-      )
-    else this.resolve(message)
-    // Somebody streams where one answer was wanted.
-    if (more) this.call?.stop()
+    if (this.sink !== null) this.sink.reply(message, more)
+    else if (message === null)
+      this.reject?.(new HeddleError("ERR_REMOTE", `${this.what}: the server ended a stream without a value`))
+    else {
+      this.resolve?.(message)
+      // Somebody streams where one answer was wanted.
+      if (more) this.calls.cancel(this, null)
+    }
+  }
+
+  failed(error: HeddleError): void {
+    if (this.sink !== null) this.sink.failed(error)
+    else this.reject?.(error)
   }
 }
 
@@ -144,13 +136,16 @@ export class Requests {
   }
 
   /** To the server with the least to do; the first reply, or an error. */
-  request(topic: Topic, parcel: Parcel, limits: RequestLimits): Promise<FabricMessage> {
+  request(topic: Topic, parcel: Parcel, timeout: number, signal: AbortSignal | undefined): Promise<FabricMessage> {
     const member = chooseServer(topic.services)
     if (member === null) return Promise.reject(noResponders(topic.subject))
-    return new Promise((resolve, reject) => {
-      const sink = new OneReply(topic.subject, resolve, reject)
-      sink.call = this.start(topic, member, parcel, limits, 1, sink, true)
+    const call = new Call(this, topic, member, parcel, timeout, signal, 1, null, true)
+    const reply = new Promise<FabricMessage>((resolve, reject) => {
+      call.resolve = resolve
+      call.reject = reject
     })
+    this.begin(call)
+    return reply
   }
 
   /** Null: it has failed already, and the sink knows. `anyone`: another server may get it when this one has just ended. */
@@ -163,52 +158,54 @@ export class Requests {
     sink: ReplySink,
     anyone = false,
   ): Call | null {
-    const { signal } = limits
-    if (signal?.aborted === true) {
-      sink.failed(cancelled(`Request to ${topic.subject}`, signal.reason))
-      return null
+    const call = new Call(this, topic, member, parcel, limits.timeout, limits.signal, credit, sink, anyone)
+    return this.begin(call) ? call : null
+  }
+
+  /** False: it has failed already. */
+  private begin(call: Call): boolean {
+    const { signal, member, timeout } = call
+    const { link } = member
+    const failure = this.refusalOf(call)
+    if (failure !== null) {
+      call.failed(failure)
+      return false
     }
-    if (this.pending.length >= this.limit) {
-      sink.failed(
-        new HeddleError(
-          "EAGAIN",
-          `${this.limit} requests of this node wait for answers (maxRequests); try again later`,
-        ),
-      )
-      return null
-    }
-    const most = member.link?.info.maxPayload ?? Number.POSITIVE_INFINITY
-    if (parcel.payload.length > most) {
-      sink.failed(
-        new HeddleError(
-          "EMSGSIZE",
-          `Request to ${topic.subject}: ${parcel.payload.length} bytes; the server takes ${most} (its maxPayload)`,
-        ),
-      )
-      return null
-    }
-    const call = new Call(this, topic, member, parcel, limits, credit, sink, anyone)
     if (this.pending.length === 0) hold()
     call.id = this.pending.add(call)
-    this.limits.enter(call, limits.timeout)
+    this.limits.enter(call, timeout)
     if (signal !== undefined) {
       call.aborted = () => this.cancel(call, cancelled(call.what, signal.reason))
       signal.addEventListener("abort", call.aborted, { once: true })
     }
     member.outstanding++
-    const { link } = member
-    if (link === null || link.outgoing.hasRoom()) this.send(call, limits.timeout, call.deadline - limits.timeout)
+    if (link === null || link.outgoing.hasRoom()) this.send(call, timeout, call.deadline - timeout)
     else link.whenRoom.add(call)
-    return call
+    return true
+  }
+
+  private refusalOf(call: Call): HeddleError | null {
+    const { signal, parcel, member } = call
+    if (signal?.aborted === true) return cancelled(call.what, signal.reason)
+    if (this.pending.length >= this.limit) {
+      return new HeddleError(
+        "EAGAIN",
+        `${this.limit} requests of this node wait for answers (maxRequests); try again later`,
+      )
+    }
+    const most = mostOf(member)
+    if (parcel.size <= most) return null
+    return new HeddleError("EMSGSIZE", `${call.what}: ${parcel.size} bytes; the server takes ${most} (its maxPayload)`)
   }
 
   /** @internal `timeout`: milliseconds that are left at the time `now`. */
   send(call: Call, timeout: number, now: number): void {
     const { member, topic, parcel, credit } = call
     call.sent = true
-    if (member.link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
+    const { link } = member
+    if (link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
     else {
-      member.link.write(REQUEST, 0, [call.id, member.spec.id, Math.ceil(timeout), credit], topic, parcel)
+      link.request(call.id, member.spec.id, Math.ceil(timeout), credit, topic, parcel)
       this.poll.start(now)
     }
   }
@@ -221,13 +218,13 @@ export class Requests {
     if ((options & FAILED) !== 0) {
       const error = toError(call.what, message.fromName, message.bytes)
       if (isUntouched(error) && this.reroute(call, false)) return
-      this.finish(call)
-      call.sink.failed(error)
+      this.finish(call, true)
+      call.failed(error)
       return
     }
     const more = (options & MORE) !== 0
-    if (!more) this.finish(call)
-    call.sink.reply((options & END) !== 0 ? null : message, more)
+    if (!more) this.finish(call, true)
+    call.reply((options & END) !== 0 ? null : message, more)
   }
 
   /** The client has read so many replies of a stream. */
@@ -242,22 +239,22 @@ export class Requests {
   cancel(call: Call, error: HeddleError | null): void {
     if (call.over) return
     const { sent } = call
-    this.finish(call)
+    this.finish(call, false)
     const { link } = call.member
     if (sent) {
       if (link === null) this.host.cancel(call.id)
       else writeNumbers(link.outgoing, CANCEL, [call.id])
     }
-    if (error !== null) call.sink.failed(error)
+    if (error !== null) call.failed(error)
   }
 
   /** A peer, or what was on the way to it, is gone for good: what it had is lost, what had not been sent goes to others. */
   linkEnded(link: Link): void {
     for (const call of [...this.pending.values()]) {
       if (call.over || call.member.link !== link || (!call.sent && this.reroute(call, true))) continue
-      this.finish(call)
+      this.finish(call, false)
       const why = call.sent ? "it may or may not have done the work" : "it has not got the request"
-      call.sink.failed(new HeddleError("ECONNRESET", `${call.what}: the server ${link.name} is gone; ${why}`))
+      call.failed(new HeddleError("ECONNRESET", `${call.what}: the server ${link.name} is gone; ${why}`))
     }
   }
 
@@ -270,9 +267,7 @@ export class Requests {
     const { group } = member.spec
     const fits = (one: Interest): boolean => call.anyone || (group !== "" && one.spec.group === group)
     const other = chooseServer(services.filter(one => one !== member && fits(one)))
-    if (other === null || call.parcel.payload.length > (other.link?.info.maxPayload ?? Number.POSITIVE_INFINITY)) {
-      return false
-    }
+    if (other === null || call.parcel.size > mostOf(other)) return false
     this.leave(call)
     call.member = other
     call.sent = false
@@ -291,11 +286,13 @@ export class Requests {
     for (const call of [...this.pending.values()]) this.cancel(call, closedError("Fabric"))
   }
 
-  private finish(call: Call): void {
+  /** `answered`: nothing more comes, so that the number may serve another call. */
+  private finish(call: Call, answered: boolean): void {
     call.over = true
     this.limits.leave(call)
     if (call.aborted !== null) call.signal?.removeEventListener("abort", call.aborted)
-    this.pending.delete(call.id)
+    if (answered) this.pending.settle(call.id)
+    else this.pending.delete(call.id)
     this.leave(call)
     if (this.pending.length > 0) return
     release()
@@ -312,6 +309,11 @@ export class Requests {
 export function chooseServer(servers: readonly Interest[]): Interest | null {
   const best = choose(servers)
   return best === null || isThere(best) ? best : choose(servers.filter(isThere))
+}
+
+/** Bytes that a server takes. */
+function mostOf({ link }: Interest): number {
+  return link === null ? Number.POSITIVE_INFINITY : link.info.maxPayload
 }
 
 function isThere({ link }: Interest): boolean {

@@ -138,6 +138,31 @@ export class Service {
     return this.running
   }
 
+  /** @internal A new request. Most are answered at once, and need no more than the message. */
+  answer(id: number, responder: Responder, message: RequestMessage, credit: number): void {
+    if (this.ended || this.running >= this.concurrency) {
+      this.take(new ServerCall(id, responder, message, credit))
+      return
+    }
+    let result: unknown
+    let later = false
+    try {
+      result = this.handler(message)
+      later = isPromise(result) || isStream(result)
+      if (!later) responder.reply(id, result, false)
+    } catch (error) {
+      this.fail(new ServerCall(id, responder, message, credit), error)
+      return
+    }
+    if (later) {
+      this.goOn(new ServerCall(id, responder, message, credit), result)
+      return
+    }
+    this.answered++
+    message.close()
+    if (this.waiting.length > 0 || this.whenIdle.length > 0) this.advance()
+  }
+
   /** @internal */
   take(call: ServerCall): void {
     if (this.ended) {
@@ -228,6 +253,15 @@ export class Service {
     let result: unknown
     try {
       result = this.handler(call.message)
+    } catch (error) {
+      this.fail(call, error)
+      return
+    }
+    this.goOn(call, result)
+  }
+
+  private goOn(call: ServerCall, result: unknown): void {
+    try {
       if (isPromise(result)) {
         this.begin(call)
         result.then(

@@ -1,16 +1,13 @@
+import { clock } from "../../../core/clock.ts"
 import type { Codecs } from "../../../core/codec.ts"
 import { HeddleError } from "../../../core/errors.ts"
 import type { Link } from "../link/link.ts"
-import { END, FAILED, MORE, REPLY } from "../link/records.ts"
-import type { Parcel } from "../link/write.ts"
+import { NOTHING, Parcel } from "../link/parcel.ts"
+import { END, FAILED, MORE } from "../link/records.ts"
 import { Envelope, extraOf, FabricMessage, type Origin } from "../message.ts"
 import { CallTable } from "./call-table.ts"
 import { RequestMessage } from "./request-message.ts"
 import { type Responder, ServerCall, type Service } from "./service.ts"
-
-const NOTHING: Parcel = { payload: Buffer.alloc(0), codec: 5, codecName: "", headers: null, structures: 0 }
-/** Codec number of JSON: failures are JSON. */
-const JSON_CODEC = 2
 
 export interface ServicesHost {
   readonly codecs: Codecs
@@ -37,7 +34,7 @@ export class Services {
   /** A request of a peer. */
   take(link: Link, service: Service, id: number, message: RequestMessage, credit: number): void {
     const client = this.latest !== null && this.latest.link === link ? this.latest : this.clientOf(link)
-    service.take(new ServerCall(id, client, message, credit))
+    service.answer(id, client, message, credit)
   }
 
   /** A request of this node: answered in a later turn, as a peer's would be. */
@@ -45,7 +42,8 @@ export class Services {
     const { payload, codec, codecName, headers } = parcel
     const envelope = new Envelope(subject, this.host.origin)
     const extra = extraOf(codecName, headers)
-    const message = new RequestMessage(envelope, codec, payload, 0, payload.length, extra, timeout)
+    const arrival = { at: clock.now() }
+    const message = new RequestMessage(envelope, codec, payload, 0, payload.length, extra, arrival, timeout)
     const call = new ServerCall(id, this.localResponder, message, credit)
     call.held = true
     this.local.set(id, call)
@@ -132,21 +130,18 @@ class LinkResponder implements Responder {
   reply(id: number, value: unknown, more: boolean): void {
     const parcel = this.host.parcelOf(value, undefined)
     const most = this.link.info.maxPayload
-    if (parcel.payload.length > most) {
-      throw new HeddleError(
-        "EMSGSIZE",
-        `The reply has ${parcel.payload.length} bytes; the client takes ${most} (its maxPayload)`,
-      )
+    if (parcel.size > most) {
+      throw new HeddleError("EMSGSIZE", `The reply has ${parcel.size} bytes; the client takes ${most} (its maxPayload)`)
     }
-    if (this.listens) this.link.write(REPLY, more ? MORE : 0, [id], null, parcel)
+    if (this.listens) this.link.reply(id, more ? MORE : 0, parcel)
   }
 
   end(id: number): void {
-    if (this.listens) this.link.write(REPLY, END, [id], null, NOTHING)
+    if (this.listens) this.link.reply(id, END, NOTHING)
   }
 
   fail(id: number, failure: Buffer): void {
-    if (this.listens) this.link.write(REPLY, FAILED, [id], null, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+    if (this.listens) this.link.reply(id, FAILED, Parcel.failure(failure))
   }
 
   room(call: ServerCall): boolean {
@@ -172,7 +167,7 @@ class LocalResponder implements Responder {
   }
 
   fail(id: number, failure: Buffer): void {
-    this.pass(id, FAILED, { ...NOTHING, payload: failure, codec: JSON_CODEC })
+    this.pass(id, FAILED, Parcel.failure(failure))
   }
 
   private pass(id: number, options: number, { payload, codec, codecName }: Parcel): void {

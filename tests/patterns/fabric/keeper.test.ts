@@ -1,15 +1,9 @@
 import assert from "node:assert/strict"
 import { Keeper } from "../../../patterns/fabric/history.ts"
-import type { Parcel } from "../../../patterns/fabric/link/write.ts"
+import { Parcel } from "../../../patterns/fabric/link/parcel.ts"
 import { Topic } from "../../../patterns/fabric/topics.ts"
 
-const parcel = (text: string, headers: Buffer | null = null): Parcel => ({
-  payload: Buffer.from(text),
-  codec: 1,
-  codecName: "",
-  headers,
-  structures: 0,
-})
+const parcel = (text: string, headers: Buffer | null = null): Parcel => Parcel.of(Buffer.from(text), 1, "", headers)
 
 function store(keeper: Keeper, ...values: string[]): void {
   for (const value of values) keeper.store(new Topic(`s.${value[0]}`), parcel(value))
