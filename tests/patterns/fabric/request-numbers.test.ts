@@ -1,0 +1,99 @@
+import assert from "node:assert/strict"
+import { Codecs } from "../../../core/codec.ts"
+import { loadMsgpack } from "../../../core/codecs/msgpack.ts"
+import { Interest, SERVE } from "../../../patterns/fabric/interest.ts"
+import { NOTHING } from "../../../patterns/fabric/link/parcel.ts"
+import { END, FAILED, MORE } from "../../../patterns/fabric/link/records.ts"
+import { FabricMessage, Origin } from "../../../patterns/fabric/message.ts"
+import { encodeFailure } from "../../../patterns/fabric/requests/failures.ts"
+import { Requests } from "../../../patterns/fabric/requests/requests.ts"
+import { Topic } from "../../../patterns/fabric/topics.ts"
+
+const LONG = 60_000
+
+describe("Numbers of requests", () => {
+  let origin: Origin
+  before(async () => {
+    await loadMsgpack()
+    origin = new Origin("node", "name", new Codecs(), true)
+  })
+
+  /** Requests to a server whose answers the test makes up. */
+  function rig() {
+    const policy = { policy: "drop-new", limit: 1, keep: 1, ttl: 0 } as const
+    const spec = {
+      id: 1,
+      kind: SERVE,
+      pattern: "x",
+      group: "",
+      targeted: true,
+      policy,
+      history: 0,
+      capacity: 1,
+    } as const
+    const topic = new Topic("x")
+    topic.services = [new Interest(spec, null, {})]
+    const sent: number[] = []
+    const host = {
+      topic: () => topic,
+      call: (_: unknown, id: number) => sent.push(id),
+      cancel: () => {},
+      credit: () => {},
+    }
+    const requests = new Requests(host as never, 16, 0)
+    const ask = (signal?: AbortSignal): { id: number; reply: Promise<FabricMessage> } => {
+      const reply = requests.request(topic, NOTHING, LONG, signal)
+      reply.catch(() => {})
+      return { id: sent.at(-1) as number, reply }
+    }
+    const answer = (id: number, text: string, options = 0): void => {
+      const bytes = (options & FAILED) !== 0 ? encodeFailure(new Error(text)) : Buffer.from(text)
+      requests.replied(id, options, new FabricMessage(origin.nameless, 1, bytes, 0, bytes.length, null), null)
+    }
+    return { requests, ask, answer }
+  }
+
+  it("FAB-REQ-5 a late answer to a cancelled request is nobody else's", async () => {
+    const { requests, ask, answer } = rig()
+    for (let i = 0; i < 50; i++) {
+      const controller = new AbortController()
+      const first = ask(controller.signal)
+      controller.abort()
+      await assert.rejects(first.reply, { code: "ECANCELED" })
+      const second = ask()
+      assert.notEqual(second.id, first.id)
+      answer(first.id, "late")
+      assert.equal(requests.outstanding, 1)
+      answer(second.id, `${i}`)
+      assert.equal((await second.reply).data, `${i}`)
+    }
+  })
+
+  it("stay small when requests are answered, however they are", async () => {
+    const { requests, ask, answer } = rig()
+    for (let i = 0; i < 1_000; i++) {
+      const [a, b, c] = [ask(), ask(), ask()]
+      assert.ok(Math.max(a.id, b.id, c.id) < 16)
+      answer(b.id, "b")
+      answer(a.id, "no", FAILED)
+      answer(c.id, "", END)
+      assert.equal((await b.reply).data, "b")
+      await assert.rejects(a.reply, { code: "ERR_REMOTE" })
+      await assert.rejects(c.reply, { code: "ERR_REMOTE" })
+    }
+    assert.equal(requests.outstanding, 0)
+  })
+
+  it("are not used again where more replies may be on the way", async () => {
+    const { ask, answer } = rig()
+    const first = ask()
+    answer(first.id, "one", MORE)
+    assert.equal((await first.reply).data, "one")
+    const second = ask()
+    assert.notEqual(second.id, first.id)
+    answer(first.id, "two", MORE)
+    answer(first.id, "", END)
+    answer(second.id, "mine")
+    assert.equal((await second.reply).data, "mine")
+  })
+})
