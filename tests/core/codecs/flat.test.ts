@@ -81,7 +81,7 @@ describe("Flat records", () => {
       const within = Buffer.concat([Buffer.alloc(9, 0xc1), payload, Buffer.alloc(9, 0xc1)])
       assert.deepEqual(decoder.decode(within, 9, 9 + payload.length), value, `seed ${random.seed}`)
     }
-    assert.ok(flat > 1_000, `${flat} of 5,000 were flat (seed ${random.seed})`)
+    assert.ok(flat > 300, `${flat} of 5,000 were flat (seed ${random.seed})`)
   })
 
   it("take nothing from the network that the checks would refuse (seeded)", () => {
