@@ -335,7 +335,7 @@ export class Fabric<S extends object = Subjects> {
   request<P extends string>(
     subject: P & KnownSubject<S, P>,
     data: RequestOf<S, P>,
-    options: RequestOptions = {},
+    options: RequestOptions = NO_OPTIONS,
   ): Promise<FabricMessage<ReplyOf<S, P>>> {
     try {
       this.mustBeOpen()
@@ -735,6 +735,8 @@ export class Fabric<S extends object = Subjects> {
     if (this.stage !== "open") throw closedError("Fabric")
   }
 }
+
+const NO_OPTIONS: RequestOptions = Object.freeze({})
 
 const SUBSCRIBE_OPTIONS: ReadonlySet<string> = new Set([
   "queue",

@@ -48,10 +48,9 @@ export class Call implements Limited {
   readonly parcel: Parcel
   readonly timeout: number
   readonly credit: number
-  /** Null: one reply is wanted, and `resolve` or `reject` gets it. */
+  /** Null: one reply is wanted, and `resolve` gets it. */
   readonly sink: ReplySink | null
-  resolve: ((message: FabricMessage) => void) | null = null
-  reject: ((error: HeddleError) => void) | null = null
+  resolve: ((message: FabricMessage | Promise<never>) => void) | null = null
   readonly signal: AbortSignal | undefined
   /** Any server will do; otherwise only those of the queue group of the first. */
   readonly anyone: boolean
@@ -100,7 +99,7 @@ export class Call implements Limited {
   reply(message: FabricMessage | null, more: boolean): void {
     if (this.sink !== null) this.sink.reply(message, more)
     else if (message === null)
-      this.reject?.(new HeddleError("ERR_REMOTE", `${this.what}: the server ended a stream without a value`))
+      this.failed(new HeddleError("ERR_REMOTE", `${this.what}: the server ended a stream without a value`))
     else {
       this.resolve?.(message)
       // Somebody streams where one answer was wanted.
@@ -110,7 +109,8 @@ export class Call implements Limited {
 
   failed(error: HeddleError): void {
     if (this.sink !== null) this.sink.failed(error)
-    else this.reject?.(error)
+    // One function for both costs less memory for each call that is answered.
+    else this.resolve?.(Promise.reject(error))
   }
 }
 
@@ -140,9 +140,8 @@ export class Requests {
     const member = chooseServer(topic.services)
     if (member === null) return Promise.reject(noResponders(topic.subject))
     const call = new Call(this, topic, member, parcel, timeout, signal, 1, null, true)
-    const reply = new Promise<FabricMessage>((resolve, reject) => {
+    const reply = new Promise<FabricMessage>(resolve => {
       call.resolve = resolve
-      call.reject = reject
     })
     this.begin(call)
     return reply
