@@ -175,20 +175,23 @@ export class Codecs {
 
   /** As `encode`, but the payload is only what lies from `start` to `end`: most need no view of their own. */
   encodeAt(value: unknown, codec?: string): Buffer {
-    const { shared } = this
-    if (
-      codec === undefined &&
-      this.byMsgpack &&
-      typeof value === "object" &&
-      value !== null &&
-      Object.getPrototypeOf(value) === PLAIN &&
-      shared.encodeFlat(value)
-    ) {
-      this.number = CODEC_MSGPACK_SHARED
-      this.name = ""
-      this.start = shared.flatStart
-      this.end = shared.flatEnd
-      return shared.flatBytes
+    if (codec === undefined && typeof value === "object" && value !== null) {
+      // First: to ask for a prototype costs a call of the runtime.
+      if (isBuffer(value)) {
+        this.number = CODEC_BYTES
+        this.name = ""
+        this.start = 0
+        this.end = value.length
+        return value
+      }
+      const { shared } = this
+      if (this.byMsgpack && Object.getPrototypeOf(value) === PLAIN && shared.encodeFlat(value)) {
+        this.number = CODEC_MSGPACK_SHARED
+        this.name = ""
+        this.start = shared.flatStart
+        this.end = shared.flatEnd
+        return shared.flatBytes
+      }
     }
     const bytes = this.encodeWhole(value, codec)
     this.start = 0

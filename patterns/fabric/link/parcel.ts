@@ -61,8 +61,9 @@ export class Parcel {
 
   /** Writes the payload at `at`, where there must be room. */
   copyTo(into: Buffer, at: number): void {
-    const { size, source, start } = this
-    if (this.view !== null || size > SHORT) copyInto(into, this.payload, at)
+    const { size, source, start, view } = this
+    if (view !== null) copyInto(into, view, at)
+    else if (size > SHORT) copyInto(into, this.payload, at)
     else for (let i = 0; i < size; i++) into[at + i] = source[start + i]
   }
 }
