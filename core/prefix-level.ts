@@ -105,6 +105,25 @@ export class Level {
     return -1
   }
 
+  /**
+   * `find` for a topic that most likely is here, and is not all zeros. Three in four lie where the search begins: to look there
+   * first saves the tag, which among millions is a miss of the cache, too. It is one more for what is not here.
+   */
+  findLikely(words: Int32Array, hash: number): number {
+    const part = (hash >>> 26) & this.partMask
+    const table = this.tables[part]
+    const offset = (hash & (this.tags[part].length - 1)) * this.stride
+    if (this.isLong || !this.holds(table, offset, words, hash)) return this.find(words, hash)
+    this.table = table
+    return offset
+  }
+
+  /** The reference where a search begins, most likely the one that it would find: who reads it has it in the cache afterwards. */
+  likelyReference(hash: number): number {
+    const part = (hash >>> 26) & this.partMask
+    return this.tables[part][(hash & (this.tags[part].length - 1)) * this.stride + REFERENCE]
+  }
+
   /** The offset in `table` of the slot with this hash that has `value` in `word` (ANSWER or REFERENCE). It must be here. */
   locate(hash: number, word: number, value: number): number {
     const part = (hash >>> 26) & this.partMask
@@ -155,6 +174,8 @@ export class Level {
       gap = slot
     }
     tags[gap] = 0
+    // Nobody may take it for what it was.
+    table.fill(0, gap * stride, (gap + 1) * stride)
     this.counts[part]--
     this.count--
     this.shrink(part)

@@ -53,6 +53,15 @@ export class Pool {
     this.free = record
   }
 
+  /** The page of a record, for who reads several words of it: they lie from `placeOf` on. */
+  pageOf(record: number): Int32Array {
+    return this.pages[record >>> PAGE_BITS]
+  }
+
+  placeOf(record: number): number {
+    return (record & PAGE_MASK) * this.stride
+  }
+
   get(record: number, word: number): number {
     return this.pages[record >>> PAGE_BITS][(record & PAGE_MASK) * this.stride + word]
   }

@@ -1,17 +1,37 @@
+import { type Audience, Audiences } from "./audiences.ts"
 import { appendHeld, countHeld, type Held, holds, listHeld, withoutValue, withValue } from "./one-or-many.ts"
-import { isLiteral, matches } from "./subject.ts"
+import { isLiteral } from "./subject.ts"
+import { SubjectHits } from "./subject-hits.ts"
+import { SubjectKey } from "./subject-key.ts"
 import { SubjectTrie } from "./subject-trie.ts"
+import { WordTable } from "./word-table.ts"
+
+/** Of what is matched at the moment; matches call nobody, so that all indexes share them. */
+const key = new SubjectKey()
+const hits = new SubjectHits()
 
 /**
- * Who wants a subject: values (any but `undefined`) under patterns. Literal patterns, which are most, lie in one flat Map; only
+ * Who wants a subject: values (any but `undefined`) under patterns. Literal patterns, which are most, lie in one flat table; only
  * those with wildcards go to a trie, which nobody asks while it is empty. Patterns must have passed `checkPattern`, and
- * their number is for the owner to bound; a Map ends at 16.7 million.
+ * their number is for the owner to bound.
+ *
+ * With `memberOf`, which must always say the same of a value, the index also knows which set of members wants each pattern. Sets
+ * are few, where patterns are a million: `audiences` finds them without looking at a single value.
  */
-export class SubjectIndex<T> {
-  private readonly literals = new Map<string, Held<T>>()
-  private readonly wild = new SubjectTrie<T>()
+export class SubjectIndex<T, M extends object = never> {
+  private readonly literals = new WordTable()
+  private readonly wild = new SubjectTrie()
+  // By the reference of a pattern.
+  private readonly held: Held<T>[] = [undefined]
+  private readonly free: number[] = []
+  private readonly memberOf: ((value: T) => M) | null
+  private readonly sets = new Audiences<M>()
   private count = 0
   private changes = 0
+
+  constructor(memberOf: ((value: T) => M) | null = null) {
+    this.memberOf = memberOf
+  }
 
   /** Values, each counted once for every time it was added. */
   get size(): number {
@@ -28,18 +48,50 @@ export class SubjectIndex<T> {
 
   /** The same value may stand under several patterns, and several times under one. */
   add(pattern: string, value: T): void {
-    if (isLiteral(pattern)) this.literals.set(pattern, withValue(this.literals.get(pattern), value))
-    else this.wild.add(pattern, value)
+    const { memberOf, sets, held } = this
+    key.setText(pattern)
+    const table = isLiteral(pattern) ? this.literals : this.wild
     this.count++
     this.changes++
+    if (this.find(table)) {
+      const { reference } = table
+      held[reference] = withValue(held[reference], value)
+      if (memberOf !== null) table.update(sets.add(table.answer, memberOf(value)), reference)
+      return
+    }
+    const reference = this.free.pop() ?? held.length
+    held[reference] = value
+    const answer = memberOf === null ? 0 : sets.add(0, memberOf(value))
+    if (table === this.wild) this.wild.insert(key, answer, reference)
+    else this.literals.insert(key.words, key.length, key.hash, answer, reference)
   }
 
   /** Takes the value out once (compared by `===`). Returns false, and does nothing, when the pattern does not have it. */
   remove(pattern: string, value: T): boolean {
-    const removed = isLiteral(pattern) ? this.removeLiteral(pattern, value) : this.wild.remove(pattern, value)
-    if (!removed) return false
+    const { memberOf, sets, held } = this
+    key.setText(pattern)
+    const table = isLiteral(pattern) ? this.literals : this.wild
+    if (!this.find(table)) return false
+    const { reference } = table
+    const before = held[reference]
+    if (!holds(before, value)) return false
     this.count--
     this.changes++
+    if (countHeld(before) > 1) {
+      held[reference] = withoutValue(before, value)
+      if (memberOf === null) return true
+      const members = new Set(listHeld(held[reference]).map(memberOf))
+      table.update(sets.replace(table.answer, [...members]), reference)
+      return true
+    }
+    if (memberOf !== null) sets.replace(table.answer, [])
+    if (table === this.wild) this.wild.remove(key)
+    else this.literals.remove()
+    if (this.count === 0) this.forget()
+    else {
+      held[reference] = undefined
+      this.free.push(reference)
+    }
     return true
   }
 
@@ -49,61 +101,64 @@ export class SubjectIndex<T> {
    * `length = 0` frees its memory, and to get it back costs half as much as the match.
    */
   match(subject: string, into: T[]): number {
+    key.setText(subject)
+    return this.matchKey(key, into)
+  }
+
+  /** `match` for a subject that is a key already. */
+  matchKey(subject: SubjectKey, into: T[]): number {
     const before = into.length
-    appendHeld(this.literals.get(subject), into)
-    if (!this.wild.isEmpty) this.wild.match(subject, into)
+    this.search(subject)
+    for (let i = 0; i < hits.count; i++) appendHeld(this.held[hits.references[i]], into)
     return into.length - before
   }
 
-  /** Whether `match` would find any; stops at the first. */
-  hasMatch(subject: string): boolean {
-    return this.literals.has(subject) || (!this.wild.isEmpty && this.wild.match(subject, null))
+  /** Whether `matchKey` would find any. */
+  hasMatch(subject: SubjectKey): boolean {
+    if (this.count === 0) return false
+    this.search(subject)
+    return hits.count > 0
   }
 
-  clear(): void {
-    if (this.count === 0) return
-    this.literals.clear()
-    this.wild.clear()
-    this.count = 0
-    this.changes++
-  }
-
-  /** A copy of what is held, in no particular order. */
-  entries(): [pattern: string, value: T][] {
-    const entries: [string, T][] = []
-    const each = (held: Held<T>, pattern: string): void => {
-      for (const value of listHeld(held)) entries.push([pattern, value])
-    }
-    this.literals.forEach(each)
-    this.wild.forEach(each)
-    return entries
+  /** With `memberOf`: appends the set of members of each pattern that matches, and returns how many. */
+  audiences(subject: SubjectKey, into: Audience<M>[]): number {
+    this.search(subject)
+    for (let i = 0; i < hits.count; i++) into.push(this.sets.get(hits.answers[i]))
+    return hits.count
   }
 
   /**
-   * Every value whose pattern could match a subject that `pattern` matches too. For a pattern with wildcards this looks at each
-   * literal: a millisecond for some ten thousand. `each` may change the index; it is told what was there at the start.
+   * Reads what matches of these subjects would read, given by hash and length in bytes: the reads of one do not wait for those of
+   * another, so that all wait for memory together. `touch` reads what will be needed of a value, and says something that
+   * depends on it; what it is given is most likely what will be found, if that stands alone. Returns the sum of what it says,
+   * or the compiler would leave out what nobody needs.
    */
-  forOverlaps(pattern: string, each: (value: T, pattern: string) => void): void {
-    const found: [T, string][] = []
-    const keep = (held: Held<T>, name: string): void => {
-      for (const value of listHeld(held)) found.push([value, name])
-    }
-    if (isLiteral(pattern)) {
-      keep(this.literals.get(pattern), pattern)
-    } else {
-      this.literals.forEach((held, literal) => {
-        if (matches(pattern, literal)) keep(held, literal)
-      })
-    }
-    this.wild.forOverlaps(pattern, keep)
-    for (const [value, name] of found) each(value, name)
+  bringNear(hashes: Int32Array, lengths: Int32Array, count: number, touch: (value: unknown) => number): number {
+    const { literals, held } = this
+    let sum = 0
+    for (let i = 0; i < count; i++) sum += touch(held[literals.likelyReference(lengths[i], hashes[i])])
+    return sum
   }
 
-  private removeLiteral(pattern: string, value: T): boolean {
-    const held = this.literals.get(pattern)
-    if (!holds(held, value)) return false
-    if (countHeld(held) === 1) this.literals.delete(pattern)
-    else this.literals.set(pattern, withoutValue(held, value))
-    return true
+  /** A copy of what is held, each value as often as it was added, in no particular order. */
+  values(): T[] {
+    return this.held.flatMap(held => listHeld(held))
+  }
+
+  private search(subject: SubjectKey): void {
+    const { literals, wild } = this
+    hits.count = 0
+    if (literals.findLikely(subject.words, subject.length, subject.hash)) hits.push(literals.answer, literals.reference)
+    if (!wild.isEmpty) wild.match(subject, hits)
+  }
+
+  private find(table: WordTable | SubjectTrie): boolean {
+    return table === this.wild ? this.wild.find(key) : this.literals.find(key.words, key.length, key.hash)
+  }
+
+  /** Nothing is left: the lists let their memory go. */
+  private forget(): void {
+    this.held.length = 1
+    this.free.length = 0
   }
 }

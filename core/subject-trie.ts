@@ -1,231 +1,233 @@
-import { appendHeld, type Held, holds, withoutValue, withValue } from "./one-or-many.ts"
-import { isRest, isStar, tokenEnd } from "./subject.ts"
+import { HASH_START, hashWord } from "./prefix-hash.ts"
+import { Pool } from "./prefix-pool.ts"
+import type { SubjectHits } from "./subject-hits.ts"
+import type { SubjectKey } from "./subject-key.ts"
+import { WordTable } from "./word-table.ts"
 
-/** One position in the patterns: what the tokens up to here have in common. A single child needs no Map: most have none. */
-class Node<T> {
-  /** The token of the only child. */
-  token: string | null = null
-  child: Node<T> | null = null
-  /** By token, from two children on. */
-  children: Map<string, Node<T>> | null = null
-  /** After a `*`. */
-  star: Node<T> | null = null
-  /** Values of the pattern that goes on with `>`. */
-  rest: Held<T>
-  /** Values of the pattern that ends here. */
-  ends: Held<T>
+const STAR_SIGN = 0x2a
+const REST_SIGN = 0x3e
 
-  isEmpty(): boolean {
-    return (
-      this.child === null &&
-      this.children === null &&
-      this.star === null &&
-      this.rest === undefined &&
-      this.ends === undefined
-    )
-  }
-
-  get(token: string): Node<T> | null {
-    if (this.children !== null) return this.children.get(token) ?? null
-    return this.token === token ? this.child : null
-  }
-
-  /** For a token that has no child yet. */
-  set(token: string, node: Node<T>): void {
-    if (this.children !== null) {
-      this.children.set(token, node)
-    } else if (this.token === null || this.child === null) {
-      this.token = token
-      this.child = node
-    } else {
-      this.children = new Map<string, Node<T>>().set(this.token, this.child).set(token, node)
-      this.token = null
-      this.child = null
-    }
-  }
-
-  delete(token: string): void {
-    if (this.children === null) {
-      this.token = null
-      this.child = null
-      return
-    }
-    this.children.delete(token)
-    if (this.children.size > 1) return
-    for (const [left, node] of this.children) {
-      this.token = left
-      this.child = node
-    }
-    this.children = null
-  }
-
-  forChildren(each: (token: string, node: Node<T>) => void): void {
-    if (this.token !== null && this.child !== null) each(this.token, this.child)
-    this.children?.forEach((node, token) => {
-      each(token, node)
-    })
-  }
-}
-
-export type EachHeld<T> = (held: Held<T>, pattern: string) => void
+// A node: a position in the patterns, what the tokens up to here have in common. Its children by name are edges.
+/** The node after a `*`; 0 = none. */
+const STAR = 0
+/** Edges that leave it. */
+const CHILDREN = 1
+/** Answer and reference of the pattern that ends here; the reference 0 = none does. */
+const ENDS = 2
+/** Answer and reference of the pattern that goes on with `>`. */
+const REST = 4
+const STRIDE = 6
 
 /**
- * Patterns with wildcards, by token. A node of the trie is looked at once at most for each match, whatever the patterns are:
- * the work is bounded by the trie, not by two to the power of the tokens.
+ * Patterns with wildcards, by token, with an answer and a reference (never 0) each. A node of the trie is looked at once at most
+ * for each match, whatever the patterns are: the work is bounded by the trie, not by two to the power of the tokens.
+ *
+ * All nodes lie in one pool, and all edges in one table by token and node: a step to one of a million children misses the cache
+ * twice, and a step to none seldom does.
  */
-export class SubjectTrie<T> {
-  private root = new Node<T>()
+export class SubjectTrie {
+  private readonly nodes = new Pool(STRIDE)
+  private readonly edges = new WordTable()
+  private root = 0
   /** Nodes that the tokens so far lead to, and those of the next token. Kept, so that a match allocates no lists. */
-  private level: Node<T>[] = []
-  private below: Node<T>[] = []
+  private level: number[] = []
+  private below: number[] = []
+  // The token at hand, in words, with its hash; the node that an edge leaves comes behind it.
+  private token = new Int32Array(32)
+  private tokenWords = 0
+  private tokenHash = 0
+  // The pattern at hand: where it ends, and the way there.
+  private node = 0
+  private word = ENDS
+  private readonly path: number[] = []
+  private depth = 0
+
+  constructor() {
+    this.root = this.newNode()
+  }
 
   get isEmpty(): boolean {
-    return this.root.isEmpty()
+    const { nodes, root } = this
+    return nodes.get(root, STAR) === 0 && nodes.get(root, CHILDREN) === 0 && nodes.get(root, REST + 1) === 0
   }
 
-  add(pattern: string, value: T): void {
-    let node = this.root
-    for (let at = 0; at <= pattern.length; ) {
-      if (isRest(pattern, at)) {
-        node.rest = withValue(node.rest, value)
-        return
+  /** Nodes in use. */
+  get size(): number {
+    return this.nodes.size
+  }
+
+  /** True when the pattern is here; it becomes the one at hand, until the next change. */
+  find(pattern: SubjectKey): boolean {
+    return this.walk(pattern, false) && this.reference !== 0
+  }
+
+  get answer(): number {
+    return this.nodes.get(this.node, this.word)
+  }
+
+  get reference(): number {
+    return this.nodes.get(this.node, this.word + 1)
+  }
+
+  update(answer: number, reference: number): void {
+    this.nodes.set(this.node, this.word, answer)
+    this.nodes.set(this.node, this.word + 1, reference)
+  }
+
+  /** Adds a pattern that is not here. */
+  insert(pattern: SubjectKey, answer: number, reference: number): void {
+    this.walk(pattern, true)
+    this.update(answer, reference)
+  }
+
+  /** Takes a pattern out that `find` has found, with the nodes that nothing leads through any more. */
+  remove(pattern: SubjectKey): void {
+    const { nodes, path } = this
+    this.update(0, 0)
+    let { node } = this
+    for (let i = this.depth - 1; i >= 0 && this.isBare(node); i--) {
+      const parent = path[i]
+      if (nodes.get(parent, STAR) === node) nodes.set(parent, STAR, 0)
+      else {
+        this.takeToken(pattern, i)
+        this.findEdge(parent)
+        this.edges.remove()
+        nodes.set(parent, CHILDREN, nodes.get(parent, CHILDREN) - 1)
       }
-      const end = tokenEnd(pattern, at)
-      if (isStar(pattern, at)) {
-        node.star ??= new Node<T>()
-        node = node.star
-      } else {
-        const token = pattern.slice(at, end)
-        let next = node.get(token)
-        if (next === null) {
-          next = new Node<T>()
-          node.set(token, next)
-        }
-        node = next
-      }
-      at = end + 1
+      nodes.give(node)
+      node = parent
     }
-    node.ends = withValue(node.ends, value)
+    if (!this.isEmpty) return
+    // The pool lets its memory go when the last node is given back.
+    nodes.give(this.root)
+    this.root = this.newNode()
   }
 
-  /** Returns false when the pattern does not have the value. Nodes that nothing leads through any more are taken out. */
-  remove(pattern: string, value: T): boolean {
-    return this.removeBelow(this.root, pattern, 0, value)
-  }
-
-  /** Appends the values whose patterns match, or with null stops at the first. Returns whether there are any. */
-  match(subject: string, into: T[] | null): boolean {
+  /** Appends the answers and references of the patterns that match. */
+  match(subject: SubjectKey, hits: SubjectHits): void {
+    const { nodes, edges } = this
+    const { tokens } = subject
     let { level, below } = this
-    let matched = false
     let count = 1
     level[0] = this.root
-    for (let at = 0; count > 0; ) {
-      const end = tokenEnd(subject, at)
-      let token: string | null = null
+    for (let index = 0; ; index++) {
+      let taken = false
       let found = 0
       for (let i = 0; i < count; i++) {
         const node = level[i]
-        if (node.rest !== undefined) {
-          if (into === null) return true
-          appendHeld(node.rest, into)
-          matched = true
-        }
-        if (node.star !== null) below[found++] = node.star
-        if (node.children !== null) {
-          token ??= subject.slice(at, end)
-          const child = node.children.get(token)
-          if (child !== undefined) below[found++] = child
-        } else if (node.token !== null && node.token.length === end - at && subject.startsWith(node.token, at)) {
-          below[found++] = node.child as Node<T>
-        }
+        const page = nodes.pageOf(node)
+        const place = nodes.placeOf(node)
+        if (page[place + REST + 1] !== 0) hits.push(page[place + REST], page[place + REST + 1])
+        if (page[place + STAR] !== 0) below[found++] = page[place + STAR]
+        if (page[place + CHILDREN] === 0) continue
+        if (!taken) this.takeToken(subject, index)
+        taken = true
+        if (this.findEdge(node)) below[found++] = edges.answer
       }
-      if (end === subject.length) {
+      if (found === 0) return
+      if (index + 1 === tokens) {
         for (let i = 0; i < found; i++) {
-          const held = below[i].ends
-          if (held === undefined) continue
-          if (into === null) return true
-          appendHeld(held, into)
-          matched = true
+          const node = below[i]
+          if (nodes.get(node, ENDS + 1) !== 0) hits.push(nodes.get(node, ENDS), nodes.get(node, ENDS + 1))
         }
-        return matched
+        return
       }
       const done = level
       level = below
       below = done
       count = found
-      at = end + 1
     }
-    return matched
   }
 
-  clear(): void {
-    this.root = new Node<T>()
-    this.level = []
-    this.below = []
-  }
-
-  forEach(each: EachHeld<T>): void {
-    this.visitAll(this.root, "", each)
-  }
-
-  /** Every pattern that a subject could match that matches `pattern` too. `pattern` may be a literal. */
-  forOverlaps(pattern: string, each: EachHeld<T>): void {
-    this.visitOverlaps(this.root, "", pattern, 0, each)
-  }
-
-  private removeBelow(node: Node<T>, pattern: string, at: number, value: T): boolean {
-    if (at > pattern.length) {
-      if (!holds(node.ends, value)) return false
-      node.ends = withoutValue(node.ends, value)
-      return true
+  /** Goes to where a pattern ends; false when there is no way and none is to be made. */
+  private walk(pattern: SubjectKey, make: boolean): boolean {
+    const { nodes, edges, path } = this
+    const { tokens, ends } = pattern
+    let node = this.root
+    for (let index = 0; index < tokens; index++) {
+      const start = startOf(pattern, index)
+      const sign = ends[index] === start + 1 ? pattern.byteAt(start) : 0
+      if (sign === REST_SIGN && index + 1 === tokens) {
+        this.node = node
+        this.word = REST
+        this.depth = index
+        return true
+      }
+      let next: number
+      if (sign === STAR_SIGN) {
+        next = nodes.get(node, STAR)
+        if (next === 0 && make) {
+          next = this.newNode()
+          nodes.set(node, STAR, next)
+        }
+      } else {
+        this.takeToken(pattern, index)
+        next = nodes.get(node, CHILDREN) > 0 && this.findEdge(node) ? edges.answer : 0
+        if (next === 0 && make) {
+          next = this.newNode()
+          this.token[this.tokenWords] = node
+          edges.insert(this.token, (this.tokenWords + 1) * 4, hashWord(this.tokenHash, node), next, 0)
+          nodes.set(node, CHILDREN, nodes.get(node, CHILDREN) + 1)
+        }
+      }
+      if (next === 0) return false
+      path[index] = node
+      node = next
     }
-    if (isRest(pattern, at)) {
-      if (!holds(node.rest, value)) return false
-      node.rest = withoutValue(node.rest, value)
-      return true
-    }
-    const end = tokenEnd(pattern, at)
-    if (isStar(pattern, at)) {
-      if (node.star === null || !this.removeBelow(node.star, pattern, end + 1, value)) return false
-      if (node.star.isEmpty()) node.star = null
-      return true
-    }
-    const token = pattern.slice(at, end)
-    const child = node.get(token)
-    if (child === null || !this.removeBelow(child, pattern, end + 1, value)) return false
-    if (child.isEmpty()) node.delete(token)
+    this.node = node
+    this.word = ENDS
+    this.depth = tokens
     return true
   }
 
-  /** `prefix` is the pattern up to the node, with its final dot. */
-  private visitAll(node: Node<T>, prefix: string, each: EachHeld<T>): void {
-    if (node.rest !== undefined) each(node.rest, `${prefix}>`)
-    const visit = (token: string, below: Node<T>): void => {
-      if (below.ends !== undefined) each(below.ends, prefix + token)
-      this.visitAll(below, `${prefix + token}.`, each)
+  /** Makes a token of a subject the one at hand. */
+  private takeToken(subject: SubjectKey, index: number): void {
+    let at = startOf(subject, index)
+    const end = subject.ends[index]
+    // One more for the node.
+    if (end - at > this.token.length * 4 - 8) this.token = new Int32Array(end - at)
+    const { token } = this
+    let hash = HASH_START
+    let count = 0
+    for (; at + 4 <= end; at += 4) {
+      const word = subject.wordAt(at)
+      token[count++] = word
+      hash = hashWord(hash, word)
     }
-    node.forChildren(visit)
-    if (node.star !== null) visit("*", node.star)
+    if (at < end) {
+      // Tokens have no NUL: filled up with zeros, they still differ.
+      const word = subject.wordAt(at) & ((1 << ((end - at) << 3)) - 1)
+      token[count++] = word
+      hash = hashWord(hash, word)
+    }
+    this.tokenWords = count
+    this.tokenHash = hash
   }
 
-  private visitOverlaps(node: Node<T>, prefix: string, pattern: string, at: number, each: EachHeld<T>): void {
-    if (isRest(pattern, at)) {
-      this.visitAll(node, prefix, each)
-      return
-    }
-    if (node.rest !== undefined) each(node.rest, `${prefix}>`)
-    const end = tokenEnd(pattern, at)
-    const visit = (token: string, below: Node<T>): void => {
-      if (end < pattern.length) this.visitOverlaps(below, `${prefix + token}.`, pattern, end + 1, each)
-      else if (below.ends !== undefined) each(below.ends, prefix + token)
-    }
-    if (isStar(pattern, at)) {
-      node.forChildren(visit)
-    } else {
-      const token = pattern.slice(at, end)
-      const child = node.get(token)
-      if (child !== null) visit(token, child)
-    }
-    if (node.star !== null) visit("*", node.star)
+  /** The edge that leaves a node by the token at hand. */
+  private findEdge(node: number): boolean {
+    const { token, tokenWords } = this
+    token[tokenWords] = node
+    return this.edges.find(token, (tokenWords + 1) * 4, hashWord(this.tokenHash, node))
   }
+
+  private newNode(): number {
+    const node = this.nodes.take()
+    for (let word = 0; word < STRIDE; word++) this.nodes.set(node, word, 0)
+    return node
+  }
+
+  private isBare(node: number): boolean {
+    const { nodes } = this
+    return (
+      nodes.get(node, STAR) === 0 &&
+      nodes.get(node, CHILDREN) === 0 &&
+      nodes.get(node, ENDS + 1) === 0 &&
+      nodes.get(node, REST + 1) === 0
+    )
+  }
+}
+
+function startOf({ ends }: SubjectKey, token: number): number {
+  return token === 0 ? 0 : ends[token - 1] + 1
 }

@@ -115,12 +115,12 @@ export class Keeper {
 
 /** The newest `most` of each subject that matches, by all keepers, oldest first. */
 export function recall(keepers: SubjectIndex<Keeper>, pattern: string, most: number): Kept[] {
-  const all = keepers.entries()
-  if (all.length === 1) return all[0][1].recall(pattern, most)
+  const all = keepers.values()
+  if (all.length === 1) return all[0].recall(pattern, most)
   // A subject may have had several keepers, one after the other.
   const counts = new Map<string, number>()
   return all
-    .flatMap(([, keeper]) => keeper.recall(pattern, most))
+    .flatMap(keeper => keeper.recall(pattern, most))
     .sort((a, b) => b.order - a.order)
     .filter(({ subject }) => {
       const count = (counts.get(subject) ?? 0) + 1

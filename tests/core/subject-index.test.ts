@@ -1,22 +1,24 @@
 import assert from "node:assert/strict"
-import { matches, overlaps } from "../../core/subject.ts"
+import { isLiteral, matches } from "../../core/subject.ts"
+import { SubjectHits } from "../../core/subject-hits.ts"
 import { SubjectIndex } from "../../core/subject-index.ts"
+import { SubjectKey } from "../../core/subject-key.ts"
 import { SubjectTrie } from "../../core/subject-trie.ts"
 import { LONG_RUN, type Random, seeded } from "../support/random.ts"
 
 const OPERATIONS = LONG_RUN ? 200_000 : 5_000
 
+const keyOf = (subject: string): SubjectKey => {
+  const key = new SubjectKey()
+  key.setText(subject)
+  return key
+}
+
 const found = <T>(index: SubjectIndex<T>, subject: string): T[] => {
   const into: T[] = []
   assert.equal(index.match(subject, into), into.length)
-  assert.equal(index.hasMatch(subject), into.length > 0, subject)
+  assert.equal(index.hasMatch(keyOf(subject)), into.length > 0, subject)
   return into.sort()
-}
-
-const overlapping = (index: SubjectIndex<string>, pattern: string): string[] => {
-  const pairs: string[] = []
-  index.forOverlaps(pattern, (value, name) => pairs.push(`${name}=${value}`))
-  return pairs.sort()
 }
 
 /** The index in the plainest words: a list. */
@@ -40,17 +42,10 @@ class Model {
       .map(([, value]) => value)
       .sort()
   }
-
-  overlaps(pattern: string): string[] {
-    return this.pairs
-      .filter(pair => overlaps(pair[0], pattern))
-      .map(([name, value]) => `${name}=${value}`)
-      .sort()
-  }
 }
 
 /** Few names, so that patterns meet; a long one, which the engine keeps as a view of its pattern. */
-const NAMES = ["a", "b", "a*", "f>o", "a-rather-long-name"]
+const NAMES = ["a", "b", "a*", "f>o", "a-rather-long-name", "größe", "n".repeat(70)]
 
 function randomSubject(random: Random): string {
   return Array.from({ length: random.int(1, 4) }, () => random.pick([...NAMES, "z"])).join(".")
@@ -79,7 +74,7 @@ describe("SubjectIndex", () => {
     const index = new SubjectIndex<string>()
     assert.deepEqual(found(index, "foo"), [])
     assert.equal(index.size, 0)
-    assert.deepEqual([...index.entries()], [])
+    assert.deepEqual(index.values(), [])
     assert.equal(index.remove("foo", "x"), false)
     assert.equal(index.remove("*", "x"), false)
   })
@@ -115,7 +110,7 @@ describe("SubjectIndex", () => {
       for (const value of values) {
         const single = new SubjectIndex<unknown>()
         single.add(pattern, value)
-        assert.equal(single.hasMatch(subject), true)
+        assert.equal(single.hasMatch(keyOf(subject)), true)
         assert.equal(single.match(subject, []), 1)
         assert.equal(single.remove(pattern, value), true)
       }
@@ -138,9 +133,9 @@ describe("SubjectIndex", () => {
       index.remove(pattern, "b")
       index.remove("other.*", "a")
       index.match(subject, [])
-      index.hasMatch(subject)
+      index.hasMatch(keyOf(subject))
       assert.equal(index.generation, before)
-      index.clear()
+      assert.equal(index.remove(pattern, "a"), true)
       changed()
       assert.equal(index.size, 0)
       assert.deepEqual(found(index, subject), [])
@@ -149,18 +144,6 @@ describe("SubjectIndex", () => {
       assert.deepEqual(found(index, subject), ["a"])
     })
   }
-
-  it("tells what overlaps, and may be changed meanwhile", () => {
-    const index = new SubjectIndex<string>()
-    for (const pattern of ["a", "a.b", "a.b.c", "a.*", "*.b", "b.>", ">"]) index.add(pattern, "x")
-    assert.deepEqual(overlapping(index, "a.b"), ["*.b=x", ">=x", "a.*=x", "a.b=x"])
-    assert.deepEqual(overlapping(index, "a.*"), ["*.b=x", ">=x", "a.*=x", "a.b=x"])
-    assert.deepEqual(overlapping(index, "a.>"), ["*.b=x", ">=x", "a.*=x", "a.b.c=x", "a.b=x"])
-    assert.deepEqual(overlapping(index, "b.*.*"), [">=x", "b.>=x"])
-    assert.deepEqual(overlapping(index, "a"), [">=x", "a=x"])
-    index.forOverlaps(">", (value, pattern) => index.remove(pattern, value))
-    assert.equal(index.size, 0)
-  })
 
   it("does not go through its patterns twice to the power of the tokens", () => {
     // All of `*` and `a` at each of 12 positions match: 4,096 patterns, each found once.
@@ -181,8 +164,7 @@ describe("SubjectIndex", () => {
     index.add(`${deep("a").slice(0, -1)}>`, "rest")
     assert.deepEqual(found(index, deep("a")), ["rest", "stars"])
     assert.deepEqual(found(index, deep("b")), ["stars"])
-    assert.equal(overlapping(index, deep("a")).length, 2)
-    assert.equal(index.entries().length, 2)
+    assert.deepEqual(index.values().sort(), ["rest", "stars"])
     assert.equal(index.remove(deep("*"), "stars"), true)
     assert.deepEqual(found(index, deep("b")), [])
   })
@@ -208,12 +190,143 @@ describe("SubjectIndex", () => {
         if (i % 7 > 0) continue
         const subject = randomSubject(random)
         assert.deepEqual(found(index, subject), model.match(subject), subject)
-        const pattern = randomPattern(random)
-        assert.deepEqual(overlapping(index, pattern), model.overlaps(pattern), pattern)
       }
-      assert.deepEqual([...index.entries()].map(String).sort(), model.pairs.map(String).sort())
-      for (const [pattern, value] of index.entries()) assert.equal(index.remove(pattern, value), true)
+      assert.deepEqual(index.values().sort(), model.pairs.map(([, value]) => value).sort())
+      for (const [pattern, value] of model.pairs) assert.equal(index.remove(pattern, value), true)
       assert.equal(index.size, 0)
+    }))
+})
+
+/** Subjects of which each has the hash of another one: 32 bits are the same by chance for a few of so many. */
+function colliding(): string[] {
+  const byHash = new Map<number, string>()
+  const found: string[] = []
+  for (let i = 0; found.length < 6; i++) {
+    const subject = `c.${i}`.padEnd(9, "x")
+    const { hash } = keyOf(subject)
+    const other = byHash.get(hash)
+    if (other === undefined) byHash.set(hash, subject)
+    else found.push(other, subject)
+  }
+  return found
+}
+
+describe("SubjectIndex, subjects with the same hash", () => {
+  it("are told apart", function () {
+    this.timeout(60_000)
+    const subjects = colliding()
+    const index = new SubjectIndex<string>()
+    for (const [i, subject] of subjects.entries()) {
+      assert.deepEqual(found(index, subject), [])
+      index.add(subject, subject)
+      for (const other of subjects.slice(0, i + 1)) assert.deepEqual(found(index, other), [other])
+    }
+    for (const [i, subject] of subjects.entries()) {
+      assert.equal(index.remove(subject, subject), true)
+      assert.equal(index.remove(subject, subject), false)
+      for (const [j, other] of subjects.entries()) assert.deepEqual(found(index, other), j <= i ? [] : [other])
+    }
+  })
+
+  it("are told apart as tokens of patterns with wildcards", function () {
+    this.timeout(60_000)
+    const byHash = new Map<number, string>()
+    const pairs: [string, string][] = []
+    for (let i = 0; pairs.length < 3; i++) {
+      const token = `t${i}`.padEnd(9, "x")
+      const other = byHash.get(keyOf(token).hash)
+      if (other === undefined) byHash.set(keyOf(token).hash, token)
+      else pairs.push([other, token])
+    }
+    const index = new SubjectIndex<string>()
+    for (const [one, other] of pairs) {
+      index.add(`*.${one}.>`, one)
+      assert.deepEqual(found(index, `a.${other}.b`), [])
+      index.add(`*.${other}.>`, other)
+      assert.deepEqual(found(index, `a.${one}.b`), [one])
+      assert.deepEqual(found(index, `a.${other}.b`), [other])
+      assert.equal(index.remove(`*.${one}.>`, one), true)
+      assert.deepEqual(found(index, `a.${one}.b`), [])
+      assert.deepEqual(found(index, `a.${other}.b`), [other])
+    }
+  })
+})
+
+describe("SubjectIndex, audiences", () => {
+  interface Wish {
+    readonly id: number
+    readonly owner: { readonly name: string }
+  }
+
+  it("agree with a list of wishes, and are the same object for the same set", () =>
+    seeded(random => {
+      const owners = ["a", "b", "c", "d"].map(name => ({ name }))
+      const index = new SubjectIndex<Wish, { readonly name: string }>(({ owner }) => owner)
+      const wishes: [string, Wish][] = []
+      const key = new SubjectKey()
+      for (let i = 0; i < OPERATIONS; i++) {
+        const growing = i % 1000 < 600
+        if (random.chance(growing ? 0.7 : 0.05)) {
+          const wish = { id: i, owner: random.pick(owners) }
+          const pattern = random.pick([randomPattern(random), `many.${random.int(0, 50)}`])
+          index.add(pattern, wish)
+          wishes.push([pattern, wish])
+        } else if (wishes.length > 0) {
+          const [[pattern, wish]] = wishes.splice(random.int(0, wishes.length - 1), 1)
+          assert.equal(index.remove(pattern, wish), true)
+          assert.equal(index.remove(pattern, wish), false)
+        }
+        if (i % 7 > 0) continue
+        const subject = random.pick([randomSubject(random), `many.${random.int(0, 50)}`])
+        key.setText(subject)
+        const sets = index.audiences(key, [])
+        const into: { readonly members: readonly { readonly name: string }[] }[] = []
+        assert.equal(index.audiences(key, into as never), sets)
+        const names = new Set(into.flatMap(({ members }) => members.map(({ name }) => name)))
+        const wanted = wishes.filter(([pattern]) => matches(pattern, subject))
+        assert.deepEqual([...names].sort(), [...new Set(wanted.map(([, { owner }]) => owner.name))].sort(), subject)
+        assert.equal(sets, new Set(wanted.map(([pattern]) => pattern)).size)
+        for (const one of into) assert.equal(new Set(one.members).size, one.members.length)
+      }
+    }))
+
+  it("of a million patterns of one owner are one", () => {
+    const owner = { name: "a" }
+    const index = new SubjectIndex<Wish, { readonly name: string }>(wish => wish.owner)
+    for (let i = 0; i < 1000; i++) index.add(i % 2 === 0 ? `x.${i}` : `*.${i}`, { id: i, owner })
+    const seen = new Set<unknown>()
+    const key = new SubjectKey()
+    for (let i = 0; i < 1000; i++) {
+      key.setText(`x.${i}`)
+      const into: never[] = []
+      assert.equal(index.audiences(key, into), 1)
+      seen.add(into[0])
+    }
+    assert.equal(seen.size, 1)
+  })
+})
+
+describe("SubjectKey", () => {
+  it("is the same for a text and for its bytes, at any place", () =>
+    seeded(random => {
+      const text = new SubjectKey()
+      const bytes = new SubjectKey()
+      for (let i = 0; i < 300; i++) {
+        const letters = random.chance(0.3) ? ["a", "é", "語", "😀", "."] : ["a", "b", ".", "0"]
+        const subject = Array.from({ length: random.int(1, 40) }, () => random.pick(letters)).join("")
+        const raw = Buffer.from(subject)
+        const start = random.int(0, 7)
+        const chunk = Buffer.concat([Buffer.alloc(start, "z"), raw, Buffer.alloc(3, "z")])
+        text.setText(subject)
+        bytes.setBytes(chunk, start, start + raw.length)
+        assert.equal(text.length, raw.length)
+        assert.equal(bytes.hash, text.hash)
+        const words = Math.ceil(raw.length / 4)
+        assert.deepEqual(bytes.words.slice(0, words), text.words.slice(0, words))
+        const copy = Buffer.alloc(raw.length + 2, "-")
+        assert.equal(text.copyTo(copy, 1), raw.length + 1)
+        assert.equal(copy.toString(), `-${subject}-`)
+      }
     }))
 })
 
@@ -221,17 +334,38 @@ describe("SubjectTrie", () => {
   it("has no nodes left when the last pattern is gone, in whatever order", () =>
     seeded(random => {
       for (let round = 0; round < 20; round++) {
-        const trie = new SubjectTrie<number>()
+        const trie = new SubjectTrie()
+        const nodes = trie.size
         assert.equal(trie.isEmpty, true)
-        const added = Array.from({ length: 100 }, (_, i): [string, number] => [randomPattern(random), i])
-        for (const [pattern, value] of added) trie.add(pattern, value)
-        while (added.length > 0) {
+        const patterns = [...new Set(Array.from({ length: 100 }, () => randomPattern(random)))].filter(
+          pattern => !isLiteral(pattern),
+        )
+        for (const [i, pattern] of patterns.entries()) {
+          assert.equal(trie.find(keyOf(pattern)), false)
+          trie.insert(keyOf(pattern), -i - 1, i + 1)
+        }
+        const left = patterns.map((pattern, i): [string, number] => [pattern, i])
+        while (left.length > 0) {
           assert.equal(trie.isEmpty, false)
-          const [[pattern, value]] = added.splice(random.int(0, added.length - 1), 1)
-          assert.equal(trie.remove(pattern, -1), false)
-          assert.equal(trie.remove(pattern, value), true)
+          const subject = randomSubject(random)
+          const hits = new SubjectHits()
+          trie.match(keyOf(subject), hits)
+          assert.deepEqual(
+            hits.references.sort((a, b) => a - b),
+            left
+              .filter(([pattern]) => matches(pattern, subject))
+              .map(([, i]) => i + 1)
+              .sort((a, b) => a - b),
+          )
+          const [[pattern, i]] = left.splice(random.int(0, left.length - 1), 1)
+          assert.equal(trie.find(keyOf(pattern)), true)
+          assert.equal(trie.reference, i + 1)
+          assert.equal(trie.answer, -i - 1)
+          trie.remove(keyOf(pattern))
+          assert.equal(trie.find(keyOf(pattern)), false)
         }
         assert.equal(trie.isEmpty, true)
+        assert.equal(trie.size, nodes)
       }
     }))
 })
