@@ -12,7 +12,7 @@ import { encodeHeaders, writeNumbers } from "./link/write.ts"
 import { Envelope, extraOf, FabricMessage, type Origin } from "./message.ts"
 import type { Schemas } from "./schemas.ts"
 import type { Subscription } from "./subscription.ts"
-import { NOBODY, type PublishResult, type Topic, Topics } from "./topics.ts"
+import { NOBODY, type PublishResult, sentTo, type Topic, Topics } from "./topics.ts"
 
 export interface PublishOptions {
   /** Ordered, may repeat, may be binary. */
@@ -72,7 +72,8 @@ export class Publishing {
   }
 
   publish(subject: string, data: unknown, options: PublishOptions | undefined): PublishResult {
-    const topic = this.topics.of(subject)
+    const topic = this.topics.forPublishing(subject)
+    if (topic === null) return this.publishPassing(subject, this.topics.passingTo, data, options)
     const value = this.schemas.size === 0 ? data : this.schemas.check(subject, data)
     topic.messages++
     const simple = topic.targeted.length === 0 && topic.groups.length === 0
@@ -92,6 +93,34 @@ export class Publishing {
     if (topic.hearing.length > 0) this.carry(topic, parcel)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
     return this.lost === 0 ? topic.result : { peers: topic.result.peers, dropped: this.lost, taken: true }
+  }
+
+  /** To plain subscriptions of peers, without a topic. */
+  private publishPassing(
+    subject: string,
+    links: readonly Link[],
+    data: unknown,
+    options: PublishOptions | undefined,
+  ): PublishResult {
+    const value = this.schemas.size === 0 ? data : this.schemas.check(subject, data)
+    if (links.length === 0) return NOBODY
+    const parcel = this.parcelOf(value, options?.codec, options?.headers)
+    const { passing } = this.topics
+    // A codec may have published something itself.
+    if (passing.text !== subject) passing.setText(subject)
+    this.lost = 0
+    for (let i = 0; i < links.length; i++) {
+      if (this.isOpen(links[i], parcel)) links[i].publishPassing(passing, parcel)
+      else this.waitPassing(subject, parcel, links[i])
+    }
+    return this.lost === 0 ? sentTo(links.length) : { peers: links.length, dropped: this.lost, taken: true }
+  }
+
+  /** Whose policy it waits by is a question for the topic. */
+  private waitPassing(subject: string, parcel: Parcel, link: Link): void {
+    const topic = this.topics.of(subject)
+    const interest = topic.plain.find(one => one.link === link)
+    if (interest !== undefined) this.wait(link, interest.lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
   }
 
   /** Calls `again` once there may be room where `publish` said there was none. */

@@ -55,7 +55,10 @@ export interface FabricStats extends TrafficStats, TroubleStats {
   requests: number
   tasks: { outstanding: number; queued: number; acknowledged: number; redelivered: number }
   peers: PeerStats[]
-  /** Subjects in use: the newest 8,192 published here, and those that links have numbered. */
+  /**
+   * Subjects in use: up to 8,192 published here, and those that links have numbered. Where more are published, one counts from its
+   * second message on.
+   */
   subjects: SubjectStats[]
   takers: TakerStats[]
   /** Plain ZeroMQ clients that are connected to this node. */

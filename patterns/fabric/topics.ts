@@ -1,9 +1,12 @@
+import type { Audience } from "../../core/audiences.ts"
 import { checkSubject, matches } from "../../core/subject.ts"
 import { SubjectIndex } from "../../core/subject-index.ts"
+import { SubjectKey } from "../../core/subject-key.ts"
 import type { CarrySender } from "./carry/sender.ts"
+import { Doorkeeper } from "./doorkeeper.ts"
 import type { Keeper } from "./history.ts"
 import type { Interest } from "./interest.ts"
-import { QUEUE, SERVE, WORK } from "./interest.ts"
+import { QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
 import type { Link } from "./link/link.ts"
 import { MAX_SUBJECTS } from "./link/records.ts"
 import { refuseReserved } from "./reserved.ts"
@@ -29,6 +32,8 @@ export interface Group {
 export class Topic {
   readonly subject: string
   readonly bytes: Buffer
+  /** As `SubjectKey` has it. */
+  readonly hash: number
   /** Number of the subject on links; -1 = it has been used once only, and goes as text. */
   id = -1
   /** Which subject the number stands for, as links know it. */
@@ -59,14 +64,25 @@ export class Topic {
   messages = 0
   size = 0
 
-  constructor(subject: string) {
+  constructor(subject: string, hash = 0) {
     this.subject = subject
+    this.hash = hash
     this.bytes = Buffer.from(subject)
   }
 }
 
 /** Most subjects have most of these lists empty. */
 const NONE: readonly never[] = []
+
+/** Stands for all who must be looked at one by one: queue groups, services, workers, those whom messages name. */
+const APART = {}
+
+function memberOf({ spec, link }: Interest): Link | typeof APART {
+  return spec.kind === SUBSCRIBE && !spec.targeted && link !== null ? link : APART
+}
+
+/** After so many subjects that were passing, the Maps of topics are asked last. */
+const LONG_STREAK = 16
 
 /** Subjects in one generation of the cache. */
 const GENERATION = MAX_SUBJECTS / 2
@@ -76,7 +92,7 @@ export const NOBODY: PublishResult = Object.freeze({ peers: 0, dropped: 0, taken
 const results: PublishResult[] = [NOBODY]
 
 /** The usual answer: shared, because nothing was dropped. */
-function sentTo(peers: number): PublishResult {
+export function sentTo(peers: number): PublishResult {
   results[peers] ??= Object.freeze({ peers, dropped: 0, taken: true })
   return results[peers]
 }
@@ -84,7 +100,7 @@ function sentTo(peers: number): PublishResult {
 /** The wishes of peers and of this node, and the subjects in use with who gets them. */
 export class Topics {
   /** Interests of peers, queue groups of all nodes, services and workers of all nodes. */
-  readonly interests = new SubjectIndex<Interest>()
+  readonly interests = new SubjectIndex<Interest, Link | typeof APART>(memberOf)
   /** Plain subscriptions of this node. */
   readonly local = new SubjectIndex<Subscription>()
   /** What is kept for late joiners. */
@@ -99,6 +115,15 @@ export class Topics {
   /** Of the younger generation, the one used last: most programs publish one subject many times in a row. */
   private latest: Topic | null = null
   private old = new Map<string, Topic>()
+  /** Of a subject that is passing: valid until the next call of `find`. */
+  readonly passing = new SubjectKey()
+  /** The peers that want it. */
+  passingTo: readonly Link[] = NONE
+  private readonly doorkeeper = new Doorkeeper()
+  /** Subjects that were passing, one after the other. */
+  private streak = 0
+  private readonly keyOfTopic = new SubjectKey()
+  private readonly audiences: Audience<Link | typeof APART>[] = []
   private readonly numbered: (Topic | undefined)[] = []
   private hand = 0
   private epochs = 0
@@ -106,9 +131,66 @@ export class Topics {
   /** The topic of a subject, up to date. Throws EINVAL for a subject that is invalid or reserved. */
   of(subject: string): Topic {
     const { latest } = this
-    let topic = latest !== null && latest.subject === subject ? latest : this.young.get(subject)
-    if (topic === undefined) topic = this.add(subject)
-    else if (topic.id < 0) this.number(topic)
+    const topic = latest !== null && latest.subject === subject ? latest : this.young.get(subject)
+    return this.update(topic ?? this.add(subject), topic !== undefined)
+  }
+
+  /**
+   * The topic of a subject that somebody publishes to. Null: it is passing. More subjects are in use than topics, this one
+   * has not been used lately, and only plain subscriptions of peers want it: `passingTo`. Throws as `of`.
+   */
+  forPublishing(subject: string): Topic | null {
+    const { latest, passing, doorkeeper } = this
+    // In a long row of these, the next is one, too: its hash says so for less than two Maps take.
+    if (this.streak < LONG_STREAK) {
+      const topic = latest !== null && latest.subject === subject ? latest : this.young.get(subject)
+      if (topic !== undefined || this.old.size === 0 || this.old.has(subject)) return this.stays(subject, topic)
+      if (!passing.setText(subject)) checkSubject(subject)
+    } else {
+      if (!passing.setText(subject)) checkSubject(subject)
+      if (doorkeeper.hasTopic(passing.hash)) {
+        const topic = this.young.get(subject)
+        if (topic !== undefined || this.old.has(subject)) return this.stays(subject, topic)
+      }
+    }
+    refuseReserved(subject)
+    const again = doorkeeper.knows(passing.hash)
+    if (again || !this.isPassing()) {
+      const topic = this.stays(subject, undefined)
+      if (again && topic.id < 0) this.number(topic)
+      return topic
+    }
+    this.streak++
+    return null
+  }
+
+  private stays(subject: string, topic: Topic | undefined): Topic {
+    this.streak = 0
+    return this.update(topic ?? this.add(subject), topic !== undefined)
+  }
+
+  private isPassing(): boolean {
+    const { passing, audiences } = this
+    if (this.carriers.length > 0 || this.local.hasMatch(passing) || this.keepers.hasMatch(passing)) return false
+    while (audiences.length > 0) audiences.pop()
+    const count = this.interests.audiences(passing, audiences)
+    if (count === 0) {
+      this.passingTo = NONE
+      return true
+    }
+    let { members } = audiences[0]
+    for (let i = 1; i < count; i++) {
+      const more = audiences[i].members
+      if (more !== members) members = [...new Set([...members, ...more])]
+    }
+    if (members.includes(APART)) return false
+    this.passingTo = members as readonly Link[]
+    return true
+  }
+
+  /** `again`: it was found in the younger generation. */
+  private update(topic: Topic, again: boolean): Topic {
+    if (again && topic.id < 0) this.number(topic)
     this.latest = topic
     topic.recent = true
     if (topic.generation !== this.interests.generation || topic.localGeneration !== this.local.generation)
@@ -146,15 +228,19 @@ export class Topics {
     if (topic === undefined) {
       checkSubject(subject)
       refuseReserved(subject)
-      topic = new Topic(subject)
+      this.keyOfTopic.setText(subject)
+      topic = new Topic(subject, this.keyOfTopic.hash)
       topic.keeper = this.keeperOf(subject)
       topic.carrier = this.carrierOf(subject)
     } else if (topic.id < 0) this.number(topic)
     if (this.young.size >= GENERATION) {
       this.old = this.young
       this.young = new Map()
+      this.doorkeeper.forgetTopics()
+      for (const one of this.old.values()) this.doorkeeper.addTopic(one.hash)
     }
     this.young.set(subject, topic)
+    this.doorkeeper.addTopic(topic.hash)
     return topic
   }
 

@@ -2,6 +2,7 @@ import { copyInto } from "../../../core/bytes.ts"
 import type { Codecs } from "../../../core/codec.ts"
 import type { Connection, ConnectionSink, Message } from "../../../core/contract.ts"
 import type { HeddleError } from "../../../core/errors.ts"
+import type { SubjectKey } from "../../../core/subject-key.ts"
 import type { Reader } from "../../../core/varint.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import { Backlog, type Lane } from "../backlog.ts"
@@ -179,6 +180,18 @@ export class Link implements ConnectionSink, IncomingSink {
     } else {
       outgoing.messages++
       writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, this.subjectOf(topic), parcel)
+    }
+  }
+
+  /** The same for a subject that has no topic. */
+  publishPassing(subject: SubjectKey, parcel: Parcel): void {
+    const { outgoing } = this
+    if (parcel.structures > this.structures) this.teach(parcel.structures)
+    if (parcel.headers === null && parcel.payload.length <= APART_FROM && parcel.codecName === "") {
+      outgoing.publishNamed(subject, parcel.codec, parcel.payload)
+    } else {
+      outgoing.messages++
+      writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, Buffer.from(subject.text), parcel)
     }
   }
 

@@ -1,10 +1,11 @@
 import type { Connection } from "../../../core/contract.ts"
 import { HeddleError } from "../../../core/errors.ts"
 import { Queue } from "../../../core/queue.ts"
+import type { SubjectKey } from "../../../core/subject-key.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import { CHUNK, type Chunk, releaseChunk, SMALL_CHUNK, takeChunk } from "./chunks.ts"
 import type { Parcel } from "./parcel.ts"
-import { NUMBERED, PUBLISH } from "./records.ts"
+import { INLINE_SUBJECT, NUMBERED, PUBLISH, PUBLISH_MORE } from "./records.ts"
 
 interface Batch {
   readonly bytes: Buffer
@@ -117,6 +118,18 @@ export class Outgoing {
       buffer[at++] = subject >>> 7
     }
     parcel.copyTo(buffer, at)
+    this.messages++
+  }
+
+  /** A published message whose subject goes as text: PUBLISH_MORE with nothing else. */
+  publishNamed(subject: SubjectKey, codec: number, payload: Buffer): void {
+    const { length } = subject
+    let at = this.reserve(2 + varintSize(length) + length + payload.length)
+    const { buffer } = this
+    buffer[at++] = PUBLISH_MORE | (codec << 4)
+    buffer[at++] = INLINE_SUBJECT
+    at = subject.copyTo(buffer, writeVarint(length, buffer, at))
+    copyInto(buffer, payload, at)
     this.messages++
   }
 
