@@ -56,12 +56,35 @@ const NO_HEADERS = new MessageHeaders()
 
 /** What messages of one subject from one origin have in common: made once, where the subject has a number on a link. */
 export class Envelope {
-  readonly subject: string
   readonly origin: Origin
+  protected text: string
 
   constructor(subject: string, origin: Origin) {
-    this.subject = subject
+    this.text = subject
     this.origin = origin
+  }
+
+  get subject(): string {
+    return this.text
+  }
+}
+
+/** Of a subject that came as text, in ASCII: a string is made of it when somebody asks. */
+export class NamedEnvelope extends Envelope {
+  private readonly bytes: Buffer
+  private readonly start: number
+  private readonly end: number
+
+  constructor(bytes: Buffer, start: number, end: number, origin: Origin) {
+    super("", origin)
+    this.bytes = bytes
+    this.start = start
+    this.end = end
+  }
+
+  override get subject(): string {
+    if (this.text === "") this.text = this.bytes.toString("latin1", this.start, this.end)
+    return this.text
   }
 }
 

@@ -484,6 +484,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.receiving.published(subject, codec, bytes, start, end)
   }
 
+  lookAhead(bytes: Buffer, at: number, end: number): number {
+    return this.receiving.lookAhead(bytes, at, end)
+  }
+
   record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {
     this.receiving.record(link, from, type, codec, body, apart)
   }

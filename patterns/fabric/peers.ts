@@ -298,6 +298,7 @@ export class Peers {
     const distance = info.process === processToken ? SAME_PROCESS : info.host === this.self.host ? SAME_HOST : NETWORK
     const owner: LinkOwner = {
       published: (subject, codec, bytes, start, end) => this.host.published(subject, codec, bytes, start, end),
+      lookAhead: (bytes, at, end) => this.host.lookAhead(bytes, at, end),
       record: (link, from, type, codec, body, apart) => this.host.record(link, from, type, codec, body, apart),
       members: (link, text) => this.members(link, text),
       connectionLost: (link, reason) => this.connectionLost(link, reason),

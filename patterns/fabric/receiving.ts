@@ -1,13 +1,15 @@
+import { SubjectKey } from "../../core/subject-key.ts"
 import type { Reader } from "../../core/varint.ts"
 import { QUEUE, readInterest, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
 import { ITSELF } from "./introspection.ts"
 import type { Incoming, NumberedSubject } from "./link/incoming.ts"
 import type { Link } from "./link/link.ts"
+import { Lookahead } from "./link/lookahead.ts"
 import { NOTHING, Parcel } from "./link/parcel.ts"
 import { readContent, subjectOf } from "./link/read.ts"
 import * as R from "./link/records.ts"
 import { OWN_CODEC, writeNumbers, writeRecord } from "./link/write.ts"
-import { type Envelope, type Extra, extraOf, FabricMessage } from "./message.ts"
+import { type Envelope, type Extra, extraOf, FabricMessage, NamedEnvelope } from "./message.ts"
 import type { Node } from "./node.ts"
 import { nameOf } from "./peers.ts"
 import { ownFailure } from "./requests/failures.ts"
@@ -20,12 +22,18 @@ import { isSubscription } from "./wishes.ts"
 /** Bytes of a TASK_RESULT without its payload, roughly. */
 const RESULT = 8
 
+/** So many subscriptions do not fit into the processor's nearer caches any more (some 200 bytes each). */
+const FAR = 10_000
+
 /** Windows full of replies that a client may leave unread before its requests are passed over. */
 const OWED = 4
 
 /** What came from peers, record by record: read, checked, and given to whom it concerns. */
 export class Receiving {
   private readonly node: Node
+  private readonly key = new SubjectKey()
+  private readonly wanted: Subscription[] = []
+  private readonly lookahead = new Lookahead()
 
   constructor(node: Node) {
     this.node = node
@@ -53,10 +61,18 @@ export class Receiving {
     for (let i = 0; i < wanted.length; i++) wanted[i].deliver(message, null)
   }
 
+  /** Messages come: what they need is brought near. Returns how far it has looked. */
+  lookAhead(bytes: Buffer, at: number, end: number): number {
+    const { local } = this.node.topics
+    if (local.size >= FAR) return this.lookahead.look(local, bytes, at, end)
+    this.lookahead.clear()
+    return end
+  }
+
   record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {
     switch (type) {
       case R.PUBLISH_MORE:
-        this.publishedMore(link, from, codec, body, apart)
+        if (!this.publishedNamed(from, codec, body)) this.publishedMore(link, from, codec, body, apart)
         break
       case R.REQUEST:
         this.requested(link, from, codec, body, apart)
@@ -115,6 +131,45 @@ export class Receiving {
         break
       // Others are of later versions.
     }
+  }
+
+  /**
+   * A message with its subject as text and nothing else: found by the bytes of the subject, without making a string. False:
+   * it is not of that kind, or of no kind at all.
+   */
+  private publishedNamed(from: Incoming, codec: number, body: Reader): boolean {
+    const { bytes, at, end } = body
+    if (codec === OWN_CODEC || end - at < 3 || bytes[at] !== R.INLINE_SUBJECT) return false
+    const length = bytes[at + 1]
+    const start = at + 2
+    const payload = start + length
+    if (length >= 0x80 || payload > end) return false
+    const { wanted } = this
+    let key = this.lookahead.take(bytes, start)
+    if (key === null) {
+      key = this.key
+      if (!key.setBytes(bytes, start, payload)) return false
+    }
+    const count = this.node.topics.local.matchKey(key, wanted)
+    if (count === 0) return true
+    const message = new FabricMessage(
+      new NamedEnvelope(bytes, start, payload, from.origin),
+      codec,
+      bytes,
+      payload,
+      end,
+      null,
+    )
+    if (count === 1) {
+      const subscription = wanted.pop() as Subscription
+      if (this.node.schemas.size === 0 || this.isValid(message)) subscription.deliver(message, null)
+      return true
+    }
+    // Who handles it may have more handled at once.
+    const several = wanted.splice(0)
+    if (this.node.schemas.size > 0 && !this.isValid(message)) return true
+    for (let i = 0; i < count; i++) several[i].deliver(message, null)
+    return true
   }
 
   private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {

@@ -42,37 +42,40 @@ const ON_THE_WAY = 2 ** 31
  * is pending or nobody asks for the next.
  */
 export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>> {
+  // What every message needs, together: of a million subscriptions each is a miss of the cache.
+  private readonly handler: Handler<unknown> | null
+  /** Made when the first message has to wait. */
+  private backlog: Backlog<Held> = NONE_WAIT
+  private readonly concurrency: number
+  private readonly most: number
+  private running = 0
+  /** Messages given to the handler or iterator. */
+  delivered = 0
+  private draining = false
+  private ended = false
+  /** Nothing new is taken; what waits is still handled. */
+  private closing = false
+  /** Member of a queue group: publishers hear of each message that is done. */
+  private readonly isMember: boolean
   readonly spec: InterestSpec
   /**
    * Resolves when all peers that are known know of the subscription: what they publish from then on arrives. Also when
    * it ends before.
    */
   ready: Promise<void> = Promise.resolve()
-  /** Messages given to the handler or iterator. */
-  delivered = 0
   /** Messages whose handler threw, or whose promise was rejected. */
   failed = 0
   /** Messages lost here, because it was too slow. */
   dropped = 0
   /** Messages that publishers had to drop because the way here was too slow, as they say. */
   droppedBefore = 0
-  private readonly handler: Handler<unknown> | null
   private readonly host: SubscriptionHost
-  private readonly concurrency: number
-  private readonly most: number
   private lane: Lane | null = null
-  /** Made when the first message has to wait. */
-  private backlog: Backlog<Held> = NONE_WAIT
   private readonly waiters: { resolve(result: IteratorResult<FabricMessage>): void }[] = []
-  private running = 0
-  private draining = false
   private scheduled = false
   private paused = false
-  private ended = false
   /** `drain` was called: publishers are told, what is on the way is still taken. */
   private retiring: Promise<void> | null = null
-  /** Nothing new is taken; what waits is still handled. */
-  private closing = false
   private whenIdle: (() => void)[] = []
   private iterating = false
 
@@ -85,6 +88,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   ) {
     this.host = host
     this.spec = spec
+    this.isMember = spec.group !== ""
     this.handler = handler as Handler<unknown> | null
     this.concurrency = concurrency
     this.most = most
@@ -221,7 +225,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   ): void {
     if (!held) release()
     this.delivered++
-    if (this.spec.group !== "") this.host.done(this, link)
+    if (this.isMember) this.host.done(this, link)
     resolve({ done: false, value: message })
     if (this.delivered === this.most) this.unsubscribe()
   }
@@ -247,7 +251,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
     this.lane = new Lane(laneOf(this.spec.policy))
     this.backlog = new Backlog<Held>((_lane, held, reason) => {
       this.dropped++
-      if (this.spec.group !== "") this.host.done(this, held.link)
+      if (this.isMember) this.host.done(this, held.link)
       this.host.dropped(this, reason)
     })
   }
@@ -305,9 +309,9 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
             this.finished(link)
           },
         )
-      } else if (this.spec.group !== "") this.host.done(this, link)
+      } else if (this.isMember) this.host.done(this, link)
     } catch (error) {
-      if (this.spec.group !== "") this.host.done(this, link)
+      if (this.isMember) this.host.done(this, link)
       this.fail(error)
     }
     if (last) this.unsubscribe()
@@ -320,7 +324,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
 
   private finished(link: Link | null): void {
     this.running--
-    if (this.spec.group !== "") this.host.done(this, link)
+    if (this.isMember) this.host.done(this, link)
     if (this.backlog.length > 0) this.work()
     else if (this.running === 0) for (const done of this.whenIdle.splice(0)) done()
   }

@@ -26,6 +26,8 @@ export interface Arrival {
 export interface IncomingSink {
   /** A published message in its shortest form: the payload lies in `bytes` from `start` to `end`. */
   published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
+  /** Records with a subject as text come, from `at` on; returns how far it has looked ahead. */
+  lookAhead(bytes: Buffer, at: number, end: number): number
   /** Any other record of a numbered batch; `apart` is the second frame of its ZMTP message. */
   record(from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void
   /** A record of an unnumbered batch. */
@@ -51,6 +53,8 @@ export class Incoming {
   private readonly waiting = new Queue<Message>()
   private current: Message | null = null
   private at = 0
+  /** How far `lookAhead` has looked in the current batch. */
+  private seen = 0
   private running = false
   private paused = false
   private over = false
@@ -89,6 +93,7 @@ export class Incoming {
       else {
         this.current = message
         this.at = 1
+        this.seen = 0
         this.run()
       }
     } else this.breach(`a batch of the unknown kind ${batch[0]}`)
@@ -117,6 +122,7 @@ export class Incoming {
         }
         this.current = this.waiting.shift() ?? null
         this.at = 1
+        this.seen = 0
       }
     } catch (error) {
       this.fail(error)
@@ -132,6 +138,7 @@ export class Incoming {
     let at = this.at
     this.arrived = null
     while (at < end && !this.over) {
+      const start = at
       let length = bytes[at++]
       if (length >= 0x80) {
         const { reader } = this
@@ -163,7 +170,10 @@ export class Incoming {
         const { reader } = this
         reader.reset(bytes, at + 1, next)
         this.at = next
-        if ((head & 15) === PUBLISH_MORE) this.messages++
+        if ((head & 15) === PUBLISH_MORE) {
+          this.messages++
+          if (start >= this.seen) this.seen = sink.lookAhead(bytes, start, end)
+        }
         if ((head & 15) === SUBJECT) this.learnSubject(reader)
         else sink.record(this, head & 15, head >>> 4, reader, message.length > 1 && next === end ? message[1] : null)
       }

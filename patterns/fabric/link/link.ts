@@ -50,6 +50,7 @@ export interface Waiting {
 /** The node that a link belongs to. None of these may throw. */
 export interface LinkOwner {
   published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void
+  lookAhead(bytes: Buffer, at: number, end: number): number
   /** May throw a HeddleError for what breaks the protocol. */
   record(link: Link, from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void
   /** Notices of membership, as JSON. */
@@ -188,7 +189,7 @@ export class Link implements ConnectionSink, IncomingSink {
     const { outgoing } = this
     if (parcel.structures > this.structures) this.teach(parcel.structures)
     if (parcel.headers === null && parcel.payload.length <= APART_FROM && parcel.codecName === "") {
-      outgoing.publishNamed(subject, parcel.codec, parcel.payload)
+      outgoing.publishNamed(subject, parcel)
     } else {
       outgoing.messages++
       writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, Buffer.from(subject.text), parcel)
@@ -387,6 +388,10 @@ export class Link implements ConnectionSink, IncomingSink {
 
   published(subject: NumberedSubject, codec: number, bytes: Buffer, start: number, end: number): void {
     this.owner.published(subject, codec, bytes, start, end)
+  }
+
+  lookAhead(bytes: Buffer, at: number, end: number): number {
+    return this.owner.lookAhead(bytes, at, end)
   }
 
   record(from: Incoming, type: number, codec: number, body: Reader, apart: Buffer | null): void {

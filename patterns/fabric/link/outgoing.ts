@@ -122,14 +122,14 @@ export class Outgoing {
   }
 
   /** A published message whose subject goes as text: PUBLISH_MORE with nothing else. */
-  publishNamed(subject: SubjectKey, codec: number, payload: Buffer): void {
+  publishNamed(subject: SubjectKey, parcel: Parcel): void {
     const { length } = subject
-    let at = this.reserve(2 + varintSize(length) + length + payload.length)
+    let at = this.reserve(2 + varintSize(length) + length + parcel.size)
     const { buffer } = this
-    buffer[at++] = PUBLISH_MORE | (codec << 4)
+    buffer[at++] = PUBLISH_MORE | (parcel.codec << 4)
     buffer[at++] = INLINE_SUBJECT
     at = subject.copyTo(buffer, writeVarint(length, buffer, at))
-    copyInto(buffer, payload, at)
+    parcel.copyTo(buffer, at)
     this.messages++
   }
 
