@@ -77,7 +77,7 @@ export class Introspection {
       if (!this.enabled) throw new HeddleError("ENOTSUP", "introspection is switched off there")
       if (!link.outgoing.hasRoom()) throw new HeddleError("EAGAIN", "its link to us is full")
       parcel = publishing.parcelOf(this.answer(message.subject, message.data), "json")
-      if (parcel.payload.length > link.info.maxPayload)
+      if (parcel.size > link.info.maxPayload)
         throw new HeddleError("EMSGSIZE", "its answer is larger than our maxPayload")
     } catch (error) {
       // Made here: it must fit even where payloads are limited to less.

@@ -322,7 +322,7 @@ export class Publishing {
   /** It was not published. */
   private full(topic: Topic, parcel: Parcel): PublishResult {
     topic.messages--
-    topic.size -= parcel.payload.length
+    topic.size -= parcel.size
     return FULL
   }
 
@@ -364,7 +364,7 @@ export class Publishing {
       link.backlog.length === 0 &&
       !link.lapsed &&
       link.outgoing.hasRoom() &&
-      parcel.payload.length <= link.info.maxPayload
+      parcel.size <= link.info.maxPayload
     )
   }
 
@@ -387,7 +387,7 @@ export class Publishing {
 
   private wait(link: Link, lane: Lane, waiting: Waiting): void {
     if (!this.isRefused(link, lane, waiting))
-      link.backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.payload.length, performance.now())
+      link.backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.size, performance.now())
   }
 
   /** For messages that name their interest. Members of queue groups wait with the others of their link, unless they block. */
@@ -403,12 +403,12 @@ export class Publishing {
       backlog = new Backlog<Waiting>((from, _waiting, reason) => this.droppedOnLink(link, from, reason))
       this.blocked.set(interest, backlog)
     }
-    backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.payload.length, performance.now())
+    backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.size, performance.now())
   }
 
   /** The peer takes no payload of this size, or has been away for too long. */
   private isRefused(link: Link, lane: Lane, { parcel }: Waiting): boolean {
-    if (parcel.payload.length > link.info.maxPayload) {
+    if (parcel.size > link.info.maxPayload) {
       this.droppedOnLink(link, lane, "full")
       this.tellDropped(link)
       return true

@@ -285,7 +285,7 @@ export class Receiving {
       if (link.ended) return
       const parcel = failure === null ? NOTHING : Parcel.failure(failure)
       writeRecord(link.outgoing, R.TASK_RESULT, failure === null ? 0 : R.FAILED, [id, load], null, parcel)
-      link.outgoing.isControl(RESULT + parcel.payload.length)
+      link.outgoing.isControl(RESULT + parcel.size)
     }
     const interest = this.node.wishes.get(target)
     if (interest?.spec.kind !== WORK) {

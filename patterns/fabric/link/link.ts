@@ -188,7 +188,7 @@ export class Link implements ConnectionSink, IncomingSink {
   publishPassing(subject: SubjectKey, parcel: Parcel): void {
     const { outgoing } = this
     if (parcel.structures > this.structures) this.teach(parcel.structures)
-    if (parcel.headers === null && parcel.payload.length <= APART_FROM && parcel.codecName === "") {
+    if (parcel.headers === null && parcel.size <= APART_FROM && parcel.codecName === "") {
       outgoing.publishNamed(subject, parcel)
     } else {
       outgoing.messages++
