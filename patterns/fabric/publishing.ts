@@ -360,12 +360,7 @@ export class Publishing {
   }
 
   private isOpen(link: Link, parcel: Parcel): boolean {
-    return (
-      link.backlog.length === 0 &&
-      !link.lapsed &&
-      link.outgoing.hasRoom() &&
-      parcel.size <= link.info.maxPayload
-    )
+    return link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload
   }
 
   /** A message for this interest alone: nothing is before it, and it has not asked to wait. */
