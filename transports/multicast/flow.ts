@@ -34,6 +34,8 @@ export class FlowControl {
   /** Nobody's window is smaller: one packet must always be possible. */
   private readonly least: number
   private settingUp: boolean
+  /** The first packets went out so lately that receivers may have them, or lack them, who were not heard yet. */
+  private young: boolean
   /** See `hasRoom`. */
   private step = 0
 
@@ -43,6 +45,7 @@ export class FlowControl {
     this.window = window
     this.least = settings.datagram + OVERHEAD
     this.settingUp = settings.flow !== "none"
+    this.young = this.settingUp
     this.limit = this.settingUp ? Math.max(settings.initialWindow, 2 * this.least) : Number.POSITIVE_INFINITY
   }
 
@@ -52,7 +55,7 @@ export class FlowControl {
 
   /** The first packet goes out. */
   began(now: number): void {
-    if (this.settingUp && this.setupEnds === Number.POSITIVE_INFINITY) this.setupEnds = now + SETUP
+    if (this.young) this.setupEnds = now + SETUP
   }
 
   /** Whether a packet of so much cost has to wait when all before it cost `sent`. */
@@ -111,7 +114,11 @@ export class FlowControl {
 
   /** Time has passed: forgets who fell silent. */
   expire(now: number): void {
-    if (this.settingUp && now >= this.setupEnds) this.settingUp = false
+    if (now >= this.setupEnds) {
+      this.settingUp = false
+      this.young = false
+      this.setupEnds = Number.POSITIVE_INFINITY
+    }
     const oldest = now - this.settings.receiverTimeout
     for (const [id, receiver] of this.receivers) if (receiver.heard < oldest) this.receivers.delete(id)
     this.reckon()
@@ -124,14 +131,15 @@ export class FlowControl {
   }
 
   private reckon(): void {
-    if (!this.settingUp) this.setupEnds = Number.POSITIVE_INFINITY
     this.stats.receivers = this.receivers.size
     if (this.settingUp) return
     const { flow } = this.settings
     this.lacking = Number.POSITIVE_INFINITY
     this.step = 0
+    // What is within the window can be repaired for whoever is heard next.
+    const most = this.young ? Math.max(this.settings.window, 2 * this.least) : Number.POSITIVE_INFINITY
     if (flow === "none" || this.receivers.size === 0) {
-      this.limit = Number.POSITIVE_INFINITY
+      this.limit = most
       return
     }
     let smallest = Number.POSITIVE_INFINITY
@@ -142,7 +150,7 @@ export class FlowControl {
       if (flow === "slowest") this.lacking = Math.min(this.lacking, received)
       limit = flow === "slowest" ? Math.min(limit, own) : Math.max(limit, own)
     }
-    this.limit = limit
+    this.limit = Math.min(limit, most)
     this.step = smallest / 4
   }
 }

@@ -80,6 +80,30 @@ describe("Multicast engine: flow", () => {
     assert.equal(sent, 20_000)
   })
 
+  it("keeps within its window for 100 ms: others may be heard yet (MC-34)", () => {
+    const group = new Group()
+    group.delay = from => (from === "r1" ? 50 : 0.1)
+    let packets = 0
+    group.copies = (_from, to, bytes) => (to === "r1" && isData(bytes) && ++packets === 3 ? 0 : 1)
+    group.receiver({ receiveWindow: 1_000_000 })
+    const late = group.receiver({ receiveWindow: 1_000_000 })
+    const sender = group.sender({ window: 100_000 })
+    let sent = 0
+    const pump = (): void => {
+      while (sent < 5_000) if (!sender.engine.send(text(`${sent++}`.padEnd(1_000)))) break
+      sender.engine.flush()
+    }
+    sender.engine.onDrain = pump
+    group.run(5)
+    pump()
+    group.run(10_000)
+    assert.equal(sent, 5_000)
+    assert.deepEqual(
+      late.texts.map(one => one.trim()),
+      numbers(0, 5_000),
+    )
+  })
+
   it("keeps to its rate (MC-21)", () => {
     const group = new Group()
     const sender = group.sender({ rate: 100_000, flow: "none" })
