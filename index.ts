@@ -66,6 +66,17 @@ export type { DropCounts, PeerStats, SocketStats } from "./core/stats.ts"
 export type { ServerRoutingOptions } from "./patterns/client-server/server.ts"
 export type { DatagramMessage } from "./patterns/datagram/datagram.ts"
 export type { PolicyName } from "./patterns/fabric/backlog.ts"
+export type {
+  FlushOptions,
+  PushOptions,
+  ReadyWish,
+  RequestManyOptions,
+  RequestOptions,
+  SendOptions,
+  ServeOptions,
+  SubscribeOptions,
+  WorkOptions,
+} from "./patterns/fabric/call-options.ts"
 export type { CarryStats } from "./patterns/fabric/carry/stats.ts"
 export { type DirectoryOptions, directory } from "./patterns/fabric/discovery/directory.ts"
 export type { Announcement, Candidate, Discovery, DiscoveryHost } from "./patterns/fabric/discovery/discovery.ts"
@@ -77,19 +88,7 @@ export type { EdgeClientName } from "./patterns/fabric/edge/edge-events.ts"
 export type { EdgeFile, EdgeGrant, EdgeLists, EdgeOptions, TokenCheck } from "./patterns/fabric/edge/options.ts"
 export type { EdgeStats } from "./patterns/fabric/edge/stats.ts"
 export type { FabricEvent, PeerName } from "./patterns/fabric/events.ts"
-export {
-  Fabric,
-  type FlushOptions,
-  type PeerView,
-  type PushOptions,
-  type ReadyWish,
-  type RequestManyOptions,
-  type RequestOptions,
-  type SendOptions,
-  type ServeOptions,
-  type SubscribeOptions,
-  type WorkOptions,
-} from "./patterns/fabric/fabric.ts"
+export { Fabric } from "./patterns/fabric/fabric.ts"
 export { FlushError, type FlushHolder } from "./patterns/fabric/flush-error.ts"
 export type { ClientName, ClientStats } from "./patterns/fabric/foreign/clients.ts"
 export type { Keeper, KeepOptions } from "./patterns/fabric/history.ts"
@@ -97,6 +96,7 @@ export type { FabricSurvey, NodeStats, NodeTrace, SilentNode, Trace } from "./pa
 export type { FabricDropReason } from "./patterns/fabric/introspection/troubles.ts"
 export type { FabricMessage } from "./patterns/fabric/message.ts"
 export type { CarryOptions, ForeignOptions, JoinOptions } from "./patterns/fabric/options.ts"
+export type { PeerView } from "./patterns/fabric/peer-view.ts"
 export type { PublishOptions } from "./patterns/fabric/publishing.ts"
 export { RemoteError, ServiceError } from "./patterns/fabric/requests/failures.ts"
 export type { RequestMessage } from "./patterns/fabric/requests/request-message.ts"

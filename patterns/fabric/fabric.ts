@@ -3,17 +3,30 @@ import { hold, release } from "../../core/keep-alive.ts"
 import type { Observer } from "../../core/observer.ts"
 import { checkGroup } from "../../core/subject.ts"
 import type { LanePolicy, PolicyName } from "./backlog.ts"
-import { groupsOf } from "./carry/stats.ts"
+import {
+  FLUSH_OPTIONS,
+  type FlushOptions,
+  type PushOptions,
+  type ReadyWish,
+  type RequestManyOptions,
+  type RequestOptions,
+  SERVE_OPTIONS,
+  type SendOptions,
+  type ServeOptions,
+  SUBSCRIBE_OPTIONS,
+  type SubscribeOptions,
+  WORK_OPTIONS,
+  type WorkOptions,
+} from "./call-options.ts"
 import type { FabricEvent } from "./events.ts"
 import { Keeper, type KeepOptions } from "./history.ts"
 import { type InterestSpec, newInterestId, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
 import type { FabricSurvey, Trace } from "./introspection/answers.ts"
-import { NETWORK, SAME_HOST } from "./link/link.ts"
-import { LEAVING, NOTICE } from "./link/records.ts"
-import { writeNumbers } from "./link/write.ts"
+import { drain, leave } from "./leaving.ts"
 import type { FabricMessage } from "./message.ts"
 import type { Node } from "./node.ts"
 import { checkNames, whole } from "./options.ts"
+import { type PeerView, peersOf } from "./peer-view.ts"
 import type { PublishOptions } from "./publishing.ts"
 import { noResponders } from "./requests/failures.ts"
 import { Replies } from "./requests/replies.ts"
@@ -34,119 +47,8 @@ import type {
   ReplyOf,
   RequestOf,
   Subjects,
-  Untyped,
 } from "./typed-subjects.ts"
-
-export interface SubscribeOptions {
-  /** Queue group: each message goes to one member of all that have this name. */
-  queue?: string
-  /** What happens when messages come faster than they are handled. Default "drop-new". */
-  policy?: PolicyName
-  /** Messages that may wait, here and at each publisher. Default: the fabric's `highWaterMark`. */
-  limit?: number
-  /** For the policy "keep-last": newest messages kept for each subject. Default 1. */
-  keep?: number
-  /** Milliseconds that a message may wait; older ones are dropped. Default 0: any. */
-  ttl?: number
-  /** What publishers have kept (`fabric.keep`) comes first: the last message of each subject, or so many. Default none. */
-  history?: "last" | number
-  /** Handlers that return promises: so many at a time; others wait. Default 1: in order. */
-  concurrency?: number
-  /** Ends by itself after so many messages. Default 0: never. */
-  max?: number
-}
-
-export interface ServeOptions {
-  /** Queue group: `requestMany` asks one member of each. Default: none, every server is asked. */
-  queue?: string
-  /** Handlers at a time; 0 = no limit. Default 0. */
-  concurrency?: number
-  /** Requests that may wait for the handler; more are refused with EBUSY. Default 1,000. */
-  limit?: number
-}
-
-export interface WorkOptions {
-  /** Handlers at a time. Default 1. */
-  concurrency?: number
-  /** Tasks that may be under way besides, so that the worker never waits for the next. Default 1. */
-  prefetch?: number
-}
-
-export interface PushOptions extends PublishOptions {
-  /** Times that a task is given to a worker before it counts as failed. Default 5. */
-  maxDeliveries?: number
-  /**
-   * Milliseconds, half of them by chance, until a task whose handler failed is given to a worker again. Doubles with each failure, up to 30 seconds.
-   * Default 100; 0 = at once, each time. What a worker had that is gone goes to another at once.
-   */
-  retryDelay?: number
-  /** Milliseconds to wait for room among the tasks that are not done. Default: as long as it takes. */
-  timeout?: number
-  signal?: AbortSignal
-}
-
-export interface FlushOptions {
-  /** Milliseconds. Default: as long as it takes. */
-  timeout?: number
-  signal?: AbortSignal
-}
-
-export interface SendOptions extends PublishOptions {
-  /** Milliseconds to wait for room. Default: as long as it takes. */
-  timeout?: number
-  signal?: AbortSignal
-}
-
-export interface RequestOptions extends PublishOptions {
-  /** Milliseconds; the server hears of it. Default: the fabric's `timeout`. */
-  timeout?: number
-  /** Cancels the request, here and at the server. */
-  signal?: AbortSignal
-}
-
-export interface RequestManyOptions extends RequestOptions {
-  /** Replies at most. Default 0: as many as come. */
-  max?: number
-  /** Milliseconds in all. Default: `timeout`. */
-  wait?: number
-  /** Milliseconds after a reply within which the next must come. Default 0: no limit. */
-  stall?: number
-  /** True for a reply that says that it was the last; it is not handed out. */
-  sentinel?: (message: FabricMessage<Untyped>) => boolean
-}
-
-export interface ReadyWish {
-  /** Subscribers (or servers, workers) of this subject are waited for. */
-  subject?: string
-  /** Subscriptions that must match, those of this node included. Default 1 when a subject is given and nothing else. */
-  subscribers?: number
-  servers?: number
-  workers?: number
-  /** Nodes that must be linked. */
-  peers?: number
-  /** Milliseconds; rejects with ETIMEDOUT. Default: waits as long as it takes. */
-  timeout?: number
-  signal?: AbortSignal
-}
-
-/** Another node, as `fabric.peers` shows it. */
-export interface PeerView {
-  readonly node: string
-  readonly name: string
-  /** `up` = connected; `down` = its connection broke, and messages are kept; `lapsed` = for so long that they are counted only. */
-  readonly state: "up" | "down" | "lapsed"
-  readonly member: "alive" | "suspect" | "dead" | "left"
-  readonly distance: "process" | "host" | "network"
-  readonly address: string
-  readonly endpoints: readonly string[]
-  readonly pid: number
-  /** Subscriptions, services and workers that it has announced. */
-  readonly interests: number
-  /** Groups by which it gets what this node publishes (`to`), and this node gets what it publishes (`from`). */
-  readonly carry: { readonly to: readonly string[]; readonly from: readonly string[] }
-  /** Milliseconds since the link was first made. */
-  readonly age: number
-}
+import { Waits } from "./waits.ts"
 
 /**
  * A process's place in a fabric: `join` makes it. All methods may be called at any time, also from handlers. Methods that
@@ -160,8 +62,7 @@ export class Fabric<S extends object = Subjects> {
   private closing: Promise<void> | null = null
   /** As long as handlers are at work they may send, but nothing new is subscribed to, served or worked for. */
   private stage: "open" | "draining" | "drained" | "closed" = "open"
-  /** Sends and pushes that wait for room. */
-  private readonly waits = new Set<Promise<unknown>>()
+  private readonly waits = new Waits(() => this.closed)
 
   /** @internal */
   constructor(node: Node, bound: readonly string[]) {
@@ -205,20 +106,7 @@ export class Fabric<S extends object = Subjects> {
 
   /** The other nodes that are known. */
   get peers(): PeerView[] {
-    const now = performance.now()
-    return [...this.node.peers.links.values()].map(link => ({
-      node: link.node,
-      name: link.name,
-      state: link.up ? "up" : link.lapsed ? "lapsed" : "down",
-      member: this.node.peers.membership.stateOf(link.node) ?? "alive",
-      distance: link.distance === NETWORK ? "network" : link.distance === SAME_HOST ? "host" : "process",
-      address: link.connection?.peer.address ?? "",
-      endpoints: link.info.endpoints,
-      pid: link.info.pid,
-      interests: link.interests.size,
-      carry: groupsOf(this.node.carry, link),
-      age: now - link.since,
-    }))
+    return peersOf(this.node)
   }
 
   /** Counters since `join`, in all, by peer and by subject. */
@@ -269,7 +157,7 @@ export class Fabric<S extends object = Subjects> {
     const { publishing } = this.node
     const first = publishing.publish(subject, data, options)
     if (first.taken) return first
-    return this.waitFor(`send to ${subject}`, options, stopWaiting => {
+    return this.waits.for(`send to ${subject}`, options, stopWaiting => {
       const result = publishing.publish(subject, data, options)
       return result.taken ? result : publishing.whenRoom(stopWaiting)
     })
@@ -420,7 +308,7 @@ export class Fabric<S extends object = Subjects> {
     }
     const first = tasks.tryPush(subject, parcel, retries)
     if (first !== null) return first
-    return this.waitFor(`push to ${subject}`, options, again => {
+    return this.waits.for(`push to ${subject}`, options, again => {
       const task = tasks.tryPush(subject, parcel, retries)
       return task ?? tasks.whenRoom({ go: again, fail: again })
     })
@@ -540,7 +428,7 @@ export class Fabric<S extends object = Subjects> {
     if (this.closing === null) {
       // Before anything else: whoever is woken by the end must find it closed.
       this.stage = "closed"
-      this.closing = this.end()
+      this.closing = leave(this.node)
     }
     return this.closing
   }
@@ -550,65 +438,10 @@ export class Fabric<S extends object = Subjects> {
   }
 
   private async leave(timeout: number): Promise<void> {
-    hold()
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, timeout)
+    await drain(this.node, this.waits, timeout, () => {
+      if (this.stage === "draining") this.stage = "drained"
     })
-    try {
-      for (const link of this.node.peers.links.values()) writeNumbers(link.outgoing, NOTICE, [LEAVING])
-      await Promise.race([this.finish(), late])
-    } finally {
-      clearTimeout(timer)
-      release()
-    }
     await this.close()
-  }
-
-  private async finish(): Promise<void> {
-    const { node } = this
-    const takers = [...node.wishes.takers()]
-    node.foreignClients?.drain()
-    node.edge?.drain()
-    await Promise.all(
-      takers.map(async taker => {
-        // Tasks of this node may have no other worker than this one; peers send none to who leaves.
-        if (taker instanceof Worker) await node.tasks.idle()
-        await taker.drain()
-      }),
-    )
-    if (this.stage === "draining") this.stage = "drained"
-    // What handlers have begun last. Each may wait for another: a push for room, a request for its answer.
-    while (this.waits.size > 0 || node.tasks.outstanding > 0 || node.requests.outstanding > 0) {
-      await Promise.allSettled(this.waits)
-      await node.tasks.idle()
-      await node.requests.idle()
-      await node.flush()
-    }
-    await node.flush()
-  }
-
-  private async end(): Promise<void> {
-    const { node } = this
-    hold()
-    try {
-      for (const taker of new Set([...node.wishes.takers(), ...node.retiring])) {
-        if (taker instanceof Subscription) taker.unsubscribe()
-        else taker.close()
-      }
-      node.requests.close()
-      node.tasks.close()
-      node.publishing.wake()
-      // Before the goodbye, after which peers take nothing.
-      for (const link of node.peers.links.values()) link.outgoing.flush()
-      await node.carry?.leave()
-      await Promise.all([node.edge?.close(), node.foreignClients?.close(), node.carry?.close(), node.peers.close()])
-    } finally {
-      release()
-      node.emit({ type: "end" })
-      node.wake()
-      node.publishing.wake()
-    }
   }
 
   private replies(
@@ -674,58 +507,6 @@ export class Fabric<S extends object = Subjects> {
     }
   }
 
-  /** Tries again and again, as `attempt` arranges by what it returns instead of a result: how to stop waiting. */
-  private waitFor<T extends object>(
-    what: string,
-    { timeout, signal }: { timeout?: number; signal?: AbortSignal },
-    attempt: (again: () => void) => T | (() => void),
-  ): Promise<T> {
-    const result = new Promise<T>((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
-      let stop: () => void = () => {}
-      const end = (): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener("abort", aborted)
-        stop()
-        release()
-      }
-      const fail = (error: unknown): void => {
-        end()
-        reject(error)
-      }
-      const aborted = (): void => fail(new HeddleError("ECANCELED", `${what} was cancelled`, { cause: signal?.reason }))
-      const again = (): void => {
-        if (this.closed) {
-          fail(closedError("Fabric"))
-          return
-        }
-        try {
-          const result = attempt(again)
-          if (typeof result === "function") stop = result as () => void
-          else {
-            end()
-            resolve(result)
-          }
-        } catch (error) {
-          fail(error)
-        }
-      }
-      hold()
-      if (timeout !== undefined) {
-        timer = setTimeout(() => fail(new HeddleError("ETIMEDOUT", `${what}: no room within ${timeout} ms`)), timeout)
-      }
-      if (signal?.aborted === true) aborted()
-      else {
-        signal?.addEventListener("abort", aborted, { once: true })
-        again()
-      }
-    })
-    this.waits.add(result)
-    const over = (): void => void this.waits.delete(result)
-    result.then(over, over)
-    return result
-  }
-
   private mustBeOpen(): void {
     if (this.stage === "drained" || this.stage === "closed") throw closedError("Fabric")
   }
@@ -737,21 +518,6 @@ export class Fabric<S extends object = Subjects> {
 }
 
 const NO_OPTIONS: RequestOptions = Object.freeze({})
-
-const SUBSCRIBE_OPTIONS: ReadonlySet<string> = new Set([
-  "queue",
-  "policy",
-  "limit",
-  "keep",
-  "ttl",
-  "history",
-  "concurrency",
-  "max",
-] satisfies (keyof SubscribeOptions)[])
-const SERVE_OPTIONS: ReadonlySet<string> = new Set(["queue", "concurrency", "limit"] satisfies (keyof ServeOptions)[])
-const WORK_OPTIONS: ReadonlySet<string> = new Set(["concurrency", "prefetch"] satisfies (keyof WorkOptions)[])
-
-const FLUSH_OPTIONS: ReadonlySet<string> = new Set(["timeout", "signal"] satisfies (keyof FlushOptions)[])
 
 const POLICIES: readonly PolicyName[] = ["block", "drop-new", "drop-old", "conflate", "keep-last"]
 
