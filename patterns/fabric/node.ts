@@ -1,13 +1,15 @@
 import { Codecs } from "../../core/codec.ts"
 import type { Context } from "../../core/context.ts"
 import type { Connection, PeerHello, SocketType } from "../../core/contract.ts"
-import { closedError, HeddleError } from "../../core/errors.ts"
+import { HeddleError } from "../../core/errors.ts"
 import { Observer } from "../../core/observer.ts"
 import type { Reader } from "../../core/varint.ts"
 import type { Lane } from "./backlog.ts"
 import { Carry } from "./carry/carry.ts"
 import { carryGroupsOf } from "./carry/options.ts"
+import { Changes } from "./changes.ts"
 import { choose } from "./choice.ts"
+import { Drops, type DropWhere, type DropWhy } from "./drops.ts"
 import type { EdgeDoor } from "./edge/stats.ts"
 import type { FabricEvent } from "./events.ts"
 import { FlushError, type FlushHolder } from "./flush-error.ts"
@@ -40,9 +42,6 @@ import { Wishes } from "./wishes.ts"
 /** Whatever takes messages here. */
 export type Taker = Subscription | Service | Worker
 
-/** Different drops that one turn reports; beyond it there is no use in reading them one by one. */
-const MAX_DROP_KINDS = 1_000
-
 /**
  * One node of a fabric: it introduces the parts to one another. What came from peers is read here, and given to whom it
  * concerns; the parts know only the small interfaces that they declare.
@@ -71,14 +70,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   foreignClients: ForeignClients | null = null
   /** Set by whoever makes the node: WebSocket clients and plain HTTP. */
   edge: EdgeDoor | null = null
-  /** Wakes whoever waits for interests or peers. */
-  private changed = new Set<() => void>()
+  private readonly changes = new Changes(() => this.events.closed)
   /** Takers that drain: they are no wishes any more, but not through. */
   readonly retiring = new Set<Taker>()
   private readonly syncs = new Map<number, { link: Link; done: () => void }>()
   private nextSync = 1
   private nextReady: Promise<void> | null = null
-  private readonly drops = new Map<string, Extract<FabricEvent, { type: "drop" }> & { count: number }>()
+  private readonly drops = new Drops(event => this.emit(event))
   private doneCounts = new Map<Link, Map<number, number>>()
 
   constructor(fabric: string, name: string, context: Context, options: JoinOptions) {
@@ -232,45 +230,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   /** Checks again, whenever wishes or peers have changed, until `reached`. */
-  until(
-    reached: () => boolean,
-    timeout: number | undefined,
-    signal: AbortSignal | undefined,
-    state: () => string,
-  ): Promise<void> {
-    if (reached()) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
-      let over = false
-      const end = (error?: Error): void => {
-        over = true
-        this.changed.delete(check)
-        clearTimeout(timer)
-        signal?.removeEventListener("abort", aborted)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const aborted = (): void =>
-        end(new HeddleError("ECANCELED", `Waiting was cancelled: ${state()}`, { cause: signal?.reason }))
-      const check = (): void => {
-        if (over) return
-        if (this.events.closed) end(closedError("Fabric"))
-        else if (reached()) end()
-        else this.changed.add(check)
-      }
-      if (signal?.aborted === true) {
-        aborted()
-        return
-      }
-      signal?.addEventListener("abort", aborted, { once: true })
-      // Referenced: somebody waits.
-      if (timeout !== undefined)
-        timer = setTimeout(
-          () => end(new HeddleError("ETIMEDOUT", `Not ready within ${timeout} ms: ${state()}`)),
-          timeout,
-        )
-      check()
-    })
+  until(...wish: Parameters<Changes["until"]>): Promise<void> {
+    return this.changes.until(...wish)
   }
 
   /** Whom to ask when all are meant: every one that is in no queue group, and one of each group. */
@@ -303,10 +264,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   wake(): void {
-    const { changed } = this
-    if (changed.size === 0) return
-    this.changed = new Set()
-    for (const check of changed) check()
+    this.changes.tell()
   }
 
   // From subscriptions, services and workers
@@ -367,25 +325,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   emitDrop(
-    where: "here" | "sending" | "peer",
+    where: DropWhere,
     link: Link | null,
     pattern: string,
-    reason: "full" | "conflated" | "stale" | "malformed",
+    reason: DropWhy,
     count: number,
     client: ClientName | null = null,
   ): void {
-    // Where one is dropped, many are: one event a turn says how many.
-    const key = `${where} ${link?.node ?? client?.address} ${reason} ${pattern}`
-    const known = this.drops.get(key)
-    if (known !== undefined) {
-      known.count += count
-      return
-    }
-    if (this.drops.size === 0) setImmediate(() => this.tellDrops())
-    if (this.drops.size < MAX_DROP_KINDS) {
-      const peer = link === null ? null : nameOf(link)
-      this.drops.set(key, { type: "drop", where, peer, pattern, reason, count, ...(client && { client }) })
-    }
+    this.drops.add(where, link, pattern, reason, count, client)
   }
 
   // From links
@@ -565,12 +512,6 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.tasks.workerGone(worker => worker.link === link)
     this.requests.linkEnded(link)
     this.services.linkEnded(link)
-  }
-
-  private tellDrops(): void {
-    const drops = [...this.drops.values()]
-    this.drops.clear()
-    for (const drop of drops) this.emit(drop)
   }
 
   private tellDone(): void {
