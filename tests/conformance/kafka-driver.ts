@@ -38,6 +38,23 @@ export async function readAll(driver: KafkaDriver, topic: string, more: Partial<
   return found
 }
 
+/**
+ * Texts of what is committed, once so many are. A broker answers when it has noted that a transaction is to be committed; the marks that
+ * readers wait for come a little later.
+ */
+export async function committed(
+  driver: KafkaDriver,
+  topic: string,
+  count: number,
+  more: Partial<ReadOptions> = {},
+  partition = 0,
+) {
+  for (;;) {
+    const found = texts(await readAll(driver, topic, more, partition))
+    if (found.length >= count) return found
+  }
+}
+
 export const texts = (records: readonly { value: Buffer | null }[]): (string | undefined)[] =>
   records.map(({ value }) => value?.toString())
 
