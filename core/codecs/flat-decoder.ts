@@ -10,7 +10,7 @@ export const NOT_FLAT = Symbol("not flat")
 /** Records with more values are read as fast by the library. */
 const MOST_KEYS = 32
 /** ASCII of so many bytes is cheaper to put together here than to have it made by the runtime. */
-const SHORT = 12
+const SHORT = 10
 /** Records of a structure before code is made for it: peers announce structures that nobody uses. */
 const WARM = 32
 
@@ -147,35 +147,6 @@ function shortText(bytes: Buffer, at: number, length: number): string | null {
       return text(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7], b[i + 8])
     case 10:
       return text(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7], b[i + 8], b[i + 9])
-    case 11:
-      return text(
-        b[i],
-        b[i + 1],
-        b[i + 2],
-        b[i + 3],
-        b[i + 4],
-        b[i + 5],
-        b[i + 6],
-        b[i + 7],
-        b[i + 8],
-        b[i + 9],
-        b[i + 10],
-      )
-    case 12:
-      return text(
-        b[i],
-        b[i + 1],
-        b[i + 2],
-        b[i + 3],
-        b[i + 4],
-        b[i + 5],
-        b[i + 6],
-        b[i + 7],
-        b[i + 8],
-        b[i + 9],
-        b[i + 10],
-        b[i + 11],
-      )
     default:
       return ""
   }
