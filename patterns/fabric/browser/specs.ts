@@ -1,27 +1,16 @@
 import { checkGroup } from "../../../core/subject.ts"
 import type { PolicyName } from "../backlog.ts"
+import { SERVE_OPTIONS, SUBSCRIBE_OPTIONS } from "../call-options.ts"
 import { checkUserPattern } from "../reserved.ts"
 import { checkNames, invalid, type ServeOptions, type SubscribeOptions, whole } from "./options.ts"
 import type { ServiceSpec } from "./service.ts"
 import type { SubscriptionSpec } from "./subscription.ts"
 
-const SUBSCRIBE: ReadonlySet<string> = new Set([
-  "queue",
-  "policy",
-  "limit",
-  "keep",
-  "ttl",
-  "history",
-  "concurrency",
-  "max",
-] satisfies (keyof SubscribeOptions)[])
-const SERVE: ReadonlySet<string> = new Set(["queue", "concurrency", "limit"] satisfies (keyof ServeOptions)[])
-
 const POLICIES: readonly PolicyName[] = ["drop-new", "drop-old", "conflate", "keep-last"]
 
 /** What `subscribe` was asked for; `limit` is the client's `highWaterMark`. Throws EINVAL. */
 export function subscriptionOf(pattern: string, options: SubscribeOptions, limit: number): SubscriptionSpec {
-  checkNames("subscribe", options, SUBSCRIBE)
+  checkNames("subscribe", options, SUBSCRIBE_OPTIONS)
   checkUserPattern(pattern)
   const { queue, policy = "drop-new" } = options
   if (!POLICIES.includes(policy))
@@ -49,7 +38,7 @@ export function subscriptionOf(pattern: string, options: SubscribeOptions, limit
 
 /** What `serve` was asked for. Throws EINVAL. */
 export function serviceOf(subject: string, options: ServeOptions): ServiceSpec {
-  checkNames("serve", options, SERVE)
+  checkNames("serve", options, SERVE_OPTIONS)
   checkUserPattern(subject)
   if (options.queue !== undefined) checkGroup(options.queue)
   return {
