@@ -197,7 +197,7 @@ export interface KafkaDriver {
   connect(): Promise<ClusterView>
   /** Number of partitions of each topic that exists; others are missing from the result. Never creates a topic. Without names: of all topics. */
   partitions(topics?: readonly string[]): Promise<Map<string, number>>
-  /** Topics that exist already are no error. */
+  /** Topics that exist already are no error. Rejects at once, as retriable, while there are fewer brokers than replicas are asked for. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>
   /** Partitions in all, after the call. */
   growTopic(topic: string, partitions: number): Promise<void>

@@ -6,6 +6,7 @@ import { DEADLINE } from "./producer.ts"
 
 const TOPIC_EXISTS = 36
 const UNKNOWN_TOPIC = 3
+const TOO_FEW_BROKERS = "INVALID_REPLICATION_FACTOR"
 const GROUP_ID_NOT_FOUND = 69
 /** Not a member: offsets are set from outside of the group. */
 const OUTSIDE = -1
@@ -42,9 +43,18 @@ export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]
     assignments: [],
     configs: Object.entries(config).map(([key, value]) => ({ name: key, value })),
   }))
-  await cluster.retry("Creating topics", DEADLINE, () =>
-    perTopic(cluster.call<PerTopic>(null, "CreateTopics", wanted, DEADLINE, false), "Creating topic", TOPIC_EXISTS),
-  )
+  const tooFew = await cluster.retry("Creating topics", DEADLINE, async () => {
+    try {
+      const call = cluster.call<PerTopic>(null, "CreateTopics", wanted, DEADLINE, false)
+      await perTopic(call, "Creating topic", TOPIC_EXISTS)
+      return null
+    } catch (error) {
+      // Whoever asks tries again, and says meanwhile what is missing: it may be a person who mends it.
+      if (error instanceof KafkaError && error.protocolName === TOO_FEW_BROKERS) return error
+      throw error
+    }
+  })
+  if (tooFew !== null) throw tooFew
   await settled(cluster, specs)
 }
 

@@ -31,6 +31,8 @@ const KINDS: Readonly<Record<number, readonly [name: string, kind: ErrorKind]>> 
   31: ["CLUSTER_AUTHORIZATION_FAILED", "fatal"],
   32: ["INVALID_TIMESTAMP", "poison"],
   35: ["UNSUPPORTED_VERSION", "fatal"],
+  // Not enough brokers are there, or all are fenced: so it is while a cluster starts, or comes back (StripedReplicaPlacer.java).
+  38: ["INVALID_REPLICATION_FACTOR", "retriable"],
   41: ["NOT_CONTROLLER", "retriable"],
   43: ["UNSUPPORTED_FOR_MESSAGE_FORMAT", "poison"],
   // The broker has lost what it knew of a producer: a new one may send again.
@@ -66,6 +68,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   19: "the topic's min.insync.replicas is not met",
   29: "the principal lacks the right to use the topic",
   30: "the principal lacks the right to use the group",
+  38: "start more brokers, or ask for fewer replicas",
   32: "timestamps may be at most one hour ahead of the broker's clock",
   53: "the principal lacks the right to use the transactional id",
 }

@@ -12,6 +12,25 @@ import { header, readAll, startSink } from "./sink-rig.ts"
 describe("a sink, with Kafka", () => {
   const on = onKafka()
 
+  it("waits for brokers when there are fewer than replicas are wanted, as where a cluster comes up, and says so", async () => {
+    const { sink } = await startSink({
+      fabric: on.hosts[0],
+      driver: on.driver,
+      settings: { bridge: on.bridge, routes: [{ subjects: "orders.>", topic: on.topic }], topicReplicationFactor: 2 },
+    })
+    await on.user.ready({ subject: "orders.a", subscribers: 1 })
+    on.user.publish("orders.a", "x", { codec: "string" })
+    await until(() => sink.status().counters.retries > 1)
+    const { state, trouble } = sink.status()
+    assert.equal(state, "degraded")
+    assert.match(trouble ?? "", /Kafka says INVALID_REPLICATION_FACTOR \(.*\); start more brokers, or ask for fewer/)
+    // As good as a second broker.
+    await on.driver.createTopics([{ name: on.topic, partitions: 3, replicationFactor: 1 }])
+    await until(() => sink.status().counters.stored === 1)
+    assert.equal(sink.status().state, "running")
+    assert.equal((await readAll(on.driver, on.topic, 1)).length, 1)
+  })
+
   for (const guarantee of ["at-least-once", "exactly-once"] as const) {
     describe(guarantee, () => {
       it("stores what is published, in the order of each subject (SINK-1)", async () => {
