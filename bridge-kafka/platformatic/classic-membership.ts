@@ -74,16 +74,18 @@ export class ClassicMembership extends GroupMember {
         }
         this.events.heard(error)
         this.cluster.forget()
+        this.options.besides.forget()
         await this.nap.sleep(this.cluster.backoff(failures++))
       }
     }
   }
 
+  /** Not by the way of requests that wait: an answer that does not come is noticed sooner. */
   private async heartbeat(): Promise<void> {
-    const { group } = this.options
+    const { group, besides } = this.options
     const sent = performance.now()
     try {
-      await this.cluster.callCoordinator("group", group, "Heartbeat", group, this.generation, this.id, null)
+      await besides.callCoordinator("group", group, "Heartbeat", group, this.generation, this.id, null)
     } catch (error) {
       // It is an answer: the group knows us.
       if (codeOf(error) === REBALANCE) this.session.heard(sent)

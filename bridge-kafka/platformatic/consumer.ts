@@ -14,7 +14,7 @@ const SESSION_TIMEOUT = 45_000
 const MAX_WAIT = 500
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** Of a group's waiting requests: longer than they may wait. */
+/** Of requests that wait for other members, as those of the classic protocol do: longer than they may wait. */
 const WAITING_REQUESTS = REBALANCE_TIMEOUT + 30_000
 
 interface Clusters {
@@ -48,7 +48,7 @@ export class GroupConsumer implements Consumer, MembershipEvents {
 
   /** Three ways to the brokers: a member that waits for others holds up neither commits nor records, and records hold up no heartbeat. */
   static async join(open: (timeout?: number) => Promise<Cluster>, options: ConsumerOptions): Promise<GroupConsumer> {
-    const members = await open(WAITING_REQUESTS)
+    const members = await open(options.protocol === "classic" ? WAITING_REQUESTS : undefined)
     const clusters = { members, offsets: await open(), records: await open() }
     const consumer = new GroupConsumer(options, clusters)
     try {

@@ -85,6 +85,29 @@ describe("KafkaDriver: platformatic, when the broker stands still or dies", () =
       await until(() => consumer.assignment.length === 1)
     })
 
+    it(`a ${protocol} member that gets no answer says so in the time of a request, and asks again`, async () => {
+      const soon = { "request.timeout.ms": String(SOON), "retry.backoff.ms": "50" }
+      const driver = platformatic({ "bootstrap.servers": broker.bootstrap, ...soon })
+      later(() => driver.close())
+      const topic = await newTopic(driver)
+      let answered: boolean | null = null
+      const consumer = await driver.consumer({
+        group: uniqueName("group"),
+        topics: [topic],
+        protocol,
+        sessionTimeout: 1_500,
+        heard: error => {
+          answered = error === null
+        },
+      })
+      later(() => consumer.close())
+      await until(() => consumer.assignment.length === 1)
+      broker.freeze()
+      await until(() => answered === false)
+      broker.thaw()
+      await until(() => answered === true && consumer.assignment.length === 1)
+    })
+
     it(`a ${protocol} member leaves although nobody answers`, async () => {
       const driver = open()
       const topic = await newTopic(driver)
