@@ -263,36 +263,71 @@ describe("a lane", () => {
     assert.equal(shard.length, 1)
   })
 
-  it("at-least-once: prepares nothing behind a batch that became nothing", async () => {
-    const { lane, shard, store, done, mapper } = bench(() => null)
-    const shape = new RecordShape("s", "t", 0, null, new SharedHeaders([], "n"), { records: 0 })
-    mapper.map = ({ subject, value }, into) => {
-      if (subject === "s") into.push({ subject, topic: "t", partition: 0, key: null, value, headers: [], timestamp: 1 })
-      return undefined
-    }
-    mapper.shapeOf = form => (form.subject === "s" ? shape : null)
-    const forms = new PlainForms(1)
-    let sequence = 0
-    const put = (subject: string, count: number): void => {
-      forms.of(subject, "bytes")
-      const { form } = forms.of(subject, "bytes")
-      for (let i = 0; i < count; i++) {
-        const value = Buffer.from(`${i}`)
-        shard.push(new PlainRecord(form as PlainForm, spanOf(value), 0, value.length, 1, sequence++))
+  describe("at-least-once: prepares nothing behind a batch that became nothing", () => {
+    /** A lane that knows the topic of "s"; records of "nobody" become nothing, one of "late" waits for its schema. */
+    async function plainBench() {
+      const { lane, shard, store, done, mapper } = bench(() => null)
+      const shape = new RecordShape("s", "t", 0, null, new SharedHeaders([], "n"), { records: 0 })
+      let late: Promise<void> | undefined
+      let arrive = (): void => {}
+      mapper.map = ({ subject, value }, into) => {
+        if (subject === "late" && late !== undefined) return late
+        if (subject !== "nobody") into.push({ subject, topic: "t", partition: 0, key: null, value, headers: [], timestamp: 1 }) // biome-ignore format: short
+        return undefined
       }
+      mapper.shapeOf = form => (form.subject === "s" ? shape : null)
+      const forms = new PlainForms(1)
+      let sequence = 0
+      const add = (subject: string, count: number): void => {
+        forms.of(subject, "bytes")
+        const { form } = forms.of(subject, "bytes")
+        for (let i = 0; i < count; i++) {
+          const value = Buffer.from(`${i}`)
+          shard.push(new PlainRecord(form as PlainForm, spanOf(value), 0, value.length, 1, sequence++))
+        }
+      }
+      const schemaIsMissing = (): void => {
+        late = new Promise(resolve => {
+          arrive = () => {
+            late = undefined
+            resolve()
+          }
+        })
+      }
+      add("s", 1)
+      lane.start()
+      await until(() => done.length === 1)
+      add("nobody", 3_000)
+      lane.wake()
+      while (done.length < 3_001) await Promise.resolve()
+      return { lane, store, done, add, schemaIsMissing, arrive: () => arrive() }
     }
-    // The topic is known then.
-    put("s", 1)
-    lane.start()
-    await until(() => done.length === 1)
-    put("nobody", 3_000)
-    lane.wake()
-    while (done.length < 3_001) await Promise.resolve()
-    put("s", 9_000)
-    await turns(2)
-    lane.wake()
-    await until(() => done.length === 12_001)
-    assert.deepEqual(store.texts, [0, ...Array.from({ length: 9_000 }, (_, i) => i)].map(String))
+
+    const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
+
+    it("when more comes in the next turn", async () => {
+      const { lane, store, done, add } = await plainBench()
+      add("s", 9_000)
+      await turns(2)
+      lane.wake()
+      await until(() => done.length === 12_001)
+      assert.deepEqual(store.texts, ["0", ...numbers(9_000)])
+    })
+
+    it("while something stands in the way of what comes next", async () => {
+      const { lane, store, done, add, schemaIsMissing, arrive } = await plainBench()
+      schemaIsMissing()
+      add("late", 1)
+      add("s", 9_000)
+      lane.wake()
+      await turns(2)
+      // Nobody sleeps: it is asked to prepare, and must not.
+      lane.wake()
+      await turns(2)
+      arrive()
+      await until(() => done.length === 12_002)
+      assert.deepEqual(store.texts, ["0", "0", ...numbers(9_000)])
+    })
   })
 
   it("knows copies of a message, in one batch and later, by number and by id", async () => {
