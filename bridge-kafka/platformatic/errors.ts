@@ -45,6 +45,8 @@ const KINDS: Readonly<Record<number, readonly [name: string, kind: ErrorKind]>> 
   51: ["CONCURRENT_TRANSACTIONS", "retriable"],
   52: ["TRANSACTION_COORDINATOR_FENCED", "retriable"],
   53: ["TRANSACTIONAL_ID_AUTHORIZATION_FAILED", "fatal"],
+  // Something else of the same request was refused, with a code of its own.
+  55: ["OPERATION_NOT_ATTEMPTED", "retriable"],
   56: ["KAFKA_STORAGE_ERROR", "retriable"],
   58: ["SASL_AUTHENTICATION_FAILED", "fatal"],
   59: ["UNKNOWN_PRODUCER_ID", "retriable"],
@@ -116,20 +118,30 @@ function* parts(error: unknown, depth = 0): Generator<Named> {
   yield* parts(found.cause, depth + 1)
 }
 
+/** Says nothing where another part of the error does. */
+const NOT_ATTEMPTED = 55
+
 /** The code of Kafka's protocol that an error of the client carries, or 0. */
 export function codeOf(error: unknown): number {
-  for (const part of parts(error)) if (typeof part.apiCode === "number" && part.apiCode > 0) return part.apiCode
-  return 0
+  let found = 0
+  for (const { apiCode } of parts(error)) {
+    if (typeof apiCode !== "number" || apiCode <= 0) continue
+    found = apiCode
+    if (found !== NOT_ATTEMPTED) break
+  }
+  return found
 }
 
 /** Any error of the client as one that says what to do about it. */
 export function classify(error: unknown, what: string, details: KafkaErrorDetails = {}): HeddleError {
   if (error instanceof HeddleError) return error
   let deepest: Named = {}
+  const decisive = codeOf(error)
   for (const part of parts(error)) {
     deepest = part
     const code = part.apiCode
     if (typeof code === "number" && code > 0) {
+      if (code !== decisive) continue
       const [name, kind] = KINDS[code] ?? [part.apiId ?? `error ${code}`, part.canRetry ? "retriable" : "fatal"]
       return named(name, kind, code, what, { cause: error, ...details, said: part.serverErrorMessage })
     }

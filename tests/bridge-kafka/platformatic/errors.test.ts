@@ -42,6 +42,18 @@ describe("Errors of Kafka", () => {
     }
   }
 
+  it("what was not attempted because of another fault says nothing of that one", async () => {
+    const { ProtocolError, MultipleErrors } = await loadLibrary()
+    const of = (...codes: number[]): string => {
+      const error = new MultipleErrors("x", codes.map(code => new ProtocolError(code))) // biome-ignore format: short
+      const { kind, protocolName } = classify(error, "x") as KafkaError
+      return `${codeOf(error)} ${kind} ${protocolName}`
+    }
+    assert.equal(of(55, 29), "29 fatal TOPIC_AUTHORIZATION_FAILED")
+    assert.equal(of(55, 55, 3), "3 retriable UNKNOWN_TOPIC_OR_PARTITION")
+    assert.equal(of(55), "55 retriable OPERATION_NOT_ATTEMPTED")
+  })
+
   it("codes of a future broker are fatal: nobody knows what to do about them", () => {
     assert.equal(protocolError(9_999, "x").kind, "fatal")
   })
