@@ -116,7 +116,7 @@ export class PartitionFetcher {
     const byLeader = new Map<number, Position[]>()
     for (const position of this.positions.values()) {
       if (position.paused || position.held || position.fetching || position.waiting >= MOST_WAITING) continue
-      const leader = this.cluster.topic(position.topic)?.leaders[position.partition] ?? -1
+      const leader = this.leaderOf(position)
       if (leader < 0) {
         this.lookUp()
         continue
@@ -127,6 +127,11 @@ export class PartitionFetcher {
       else others.push(position)
     }
     for (const [leader, positions] of byLeader) this.fetchFrom(leader, positions)
+  }
+
+  /** Negative: nobody leads it, as far as we know. */
+  private leaderOf({ topic, partition }: TopicPartition): number {
+    return this.cluster.topic(topic)?.leaders[partition] ?? -1
   }
 
   private *known(places: readonly TopicPartition[]): Generator<Position> {
@@ -141,7 +146,8 @@ export class PartitionFetcher {
     this.looking = true
     try {
       await this.cluster.describe([...new Set([...this.positions.values()].map(({ topic }) => topic))])
-      if (![...this.positions.values()].every(({ topic }) => this.cluster.topic(topic))) await this.rest()
+      // Brokers that answer at once that nobody leads it would be asked without a pause.
+      if ([...this.positions.values()].some(position => this.leaderOf(position) < 0)) await this.rest()
       this.looking = false
       this.pump()
     } catch (error) {
