@@ -135,7 +135,7 @@ export class ClassicMembership extends GroupMember {
       if (excess.length > 0) await this.events.revoked(excess)
       if (life !== this.life) return
       this.owned = without(this.owned, excess)
-      if (missing.length > 0) await this.events.assigned(missing)
+      if (missing.length > 0) await this.events.assigned(missing, () => this.lives(life))
       if (life === this.life) this.owned = [...this.owned, ...missing]
     })
     return excess.length === 0 && life === this.life

@@ -115,7 +115,7 @@ export class ConsumerMembership extends GroupMember {
           if (life !== this.life) return
           this.owned = without(this.owned, excess)
         } else {
-          await this.events.assigned(missing)
+          await this.events.assigned(missing, () => this.lives(life))
           if (life !== this.life) return
           this.owned = [...this.owned, ...missing]
         }

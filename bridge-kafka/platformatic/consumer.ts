@@ -102,8 +102,9 @@ export class GroupConsumer implements Consumer, MembershipEvents {
     return this.closing
   }
 
-  async assigned(partitions: readonly TopicPartition[]): Promise<void> {
+  async assigned(partitions: readonly TopicPartition[], current: () => boolean): Promise<void> {
     const offsets = await this.beginning(partitions)
+    if (!current()) return
     // Told first: the bridge may pause them before anything comes.
     this.fetcher.add(offsets)
     this.options.assigned?.(offsets)

@@ -69,6 +69,11 @@ export abstract class GroupMember implements Membership {
     await this.cluster.close()
   }
 
+  /** Whether what was ours in that life is, as far as we know. */
+  protected lives(life: number): boolean {
+    return life === this.life && !this.leaving
+  }
+
   /** It cannot go on. */
   protected give(error: Error): void {
     const found = error instanceof KafkaError ? error : new KafkaError("fatal", error.message, { cause: error })

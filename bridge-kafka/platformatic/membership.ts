@@ -4,8 +4,11 @@ import type { Cluster } from "./cluster.ts"
 
 /** What a member of a group tells its consumer. */
 export interface MembershipEvents {
-  /** Gained; resolves when records of them may be fetched. */
-  assigned(partitions: readonly TopicPartition[]): Promise<void>
+  /**
+   * Gained; resolves when records of them may be fetched. `current`: whether they still are ours; what is lost meanwhile was never told
+   * of, so nobody would be told that it is lost.
+   */
+  assigned(partitions: readonly TopicPartition[], current: () => boolean): Promise<void>
   /** To be given up: the group waits until it resolves, but not longer than the rebalance timeout. */
   revoked(partitions: readonly TopicPartition[]): Promise<void>
   /**
