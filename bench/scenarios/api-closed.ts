@@ -23,6 +23,7 @@ export class ApiClosedScenario implements Scenario {
   readonly explanation = [
     "A closed loop: so many callers, each of which asks again as soon as it has its answer. With 100 outstanding it shows the capacity; with one outstanding the time of a single request when there is nothing else to do.",
     "The service says how much is left of an article: a request { sku, quantity } and a reply { left, price }, encoded as each technology would: JSON over HTTP/1.1 (undici with 100 kept connections, node:http), HTTP/2 (node:http2, one connection) and WebSocket (ws, one connection, a number tells the answers apart), Protocol Buffers over gRPC (@grpc/grpc-js, one channel), msgpack over Heddle, as a request or as two events.",
+    "The measuring loop is the same for everybody and does little: one asynchronous function for each caller, texts of the requests made before, every answer checked, and every 17th request timed (two readings of the clock and a histogram cost 0.2 us, a fifth of the quickest request).",
     "cpu is the processor time of service and client together. wire is what TCP carried in both directions, headers of TCP and IP not counted, after the first requests.",
   ]
 

@@ -14,6 +14,8 @@ const IN_STOCK = 1_000_000
 const PRICE = 1999
 /** Quantities repeat after so many requests: neighbours differ, so that an answer to another request is noticed. */
 const QUANTITIES = 1000
+/** By quantity less one: a client has the text from somewhere, and to put it together is not part of any call. */
+const ARTICLES = Array.from({ length: QUANTITIES }, (_, i) => `HD-${10_001 + i}-XL`)
 
 /** What a server does with a request. Next to nothing: it is the way there and back that is measured. */
 export function check({ sku, quantity }: StockRequest): StockReply {
@@ -23,8 +25,8 @@ export function check({ sku, quantity }: StockRequest): StockReply {
 
 /** Request number `index` of a client. */
 export function stockRequest(index: number): StockRequest {
-  const quantity = 1 + (index % QUANTITIES)
-  return { sku: `HD-${10_000 + quantity}-XL`, quantity }
+  const article = index % QUANTITIES
+  return { sku: ARTICLES[article], quantity: 1 + article }
 }
 
 export function isAnswer(reply: StockReply, { quantity }: StockRequest): boolean {
