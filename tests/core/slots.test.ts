@@ -16,20 +16,46 @@ describe("Slots", () => {
     assert.deepEqual([...slots.values()], ["b"])
   })
 
-  it("give the number of what was answered to the next, and keep it small", () => {
+  it("give the number of what was answered to another, after all that are free, and keep it small", () => {
     const slots = new Slots<string>(4)
     const first = slots.add("a")
+    assert.equal(slots.isSettled(first), false)
     assert.ok(slots.settle(first))
+    assert.ok(slots.isSettled(first))
     assert.equal(slots.get(first), undefined)
     assert.equal(slots.settle(first), false)
-    assert.equal(slots.add("b"), first)
-    assert.ok(slots.delete(first))
+    const later: number[] = []
+    for (let i = 0; i < 4; i++) {
+      later.push(slots.add("b"))
+      assert.ok(slots.settle(later[i]))
+    }
+    // It comes again last.
+    assert.deepEqual(later.indexOf(first), 3)
+    assert.ok(slots.delete(slots.add("c")))
     for (let i = 0; i < 100; i++) {
-      const number = slots.add("c")
-      assert.ok(number !== first && number < 32)
+      const number = slots.add("d")
+      assert.ok(number < 32)
       assert.ok(slots.settle(number))
     }
     assert.equal(slots.length, 0)
+  })
+
+  it("are used in turn, a hundred at least, and no more than there may be", () => {
+    const slots = new Slots<number>(65_536)
+    const seen = new Set<number>()
+    for (let i = 0; i < 100; i++) {
+      const number = slots.add(i)
+      assert.ok(number < 128 && !seen.has(number))
+      seen.add(number)
+      slots.settle(number)
+    }
+    assert.ok(seen.has(slots.add(0)))
+    const few = new Slots<number>(3)
+    for (let i = 0; i < 50; i++) {
+      const numbers = [few.add(1), few.add(2), few.add(3)]
+      assert.ok(Math.max(...numbers) < 4 && new Set(numbers).size === 3)
+      for (const number of numbers) few.settle(number)
+    }
   })
 
   it("know nothing of numbers that were never given, whoever sends them", () => {
@@ -38,6 +64,7 @@ describe("Slots", () => {
     for (const number of [0, 2, 3, 9, 2 ** 40, -1, 1.5, Number.NaN, Number.MAX_SAFE_INTEGER]) {
       assert.equal(slots.get(number), undefined, String(number))
       assert.equal(slots.delete(number), false, String(number))
+      assert.equal(slots.isSettled(number), false, String(number))
     }
     assert.equal(slots.length, 1)
   })

@@ -209,10 +209,15 @@ export class Requests {
     }
   }
 
-  /** A reply has come; one to a request that is over is ignored. `link`: from whom. */
+  /** A reply has come; one to a request that is over is ignored. `link`: from whom. Throws EPROTO for a second last reply. */
   replied(id: number, options: number, message: FabricMessage, link: Link | null): void {
     const call = this.pending.get(id)
-    if (call === undefined || call.member.link !== link) return
+    if (call === undefined || call.member.link !== link) {
+      // Whoever does that would answer the next request of this number before it has read it.
+      if (link !== null && this.pending.isSettled(id))
+        throw new HeddleError("EPROTO", `The peer answered request ${id}, which had its last reply`)
+      return
+    }
     if (link !== null) this.poll.answered()
     if ((options & FAILED) !== 0) {
       const error = toError(call.what, message.fromName, message.bytes)

@@ -8,6 +8,10 @@ import { FabricMessage, Origin } from "../../../patterns/fabric/message.ts"
 import { encodeFailure } from "../../../patterns/fabric/requests/failures.ts"
 import { Requests } from "../../../patterns/fabric/requests/requests.ts"
 import { Topic } from "../../../patterns/fabric/topics.ts"
+import { closesAfterEach, using } from "../../support/cleanup.ts"
+import { until } from "../../support/wait.ts"
+import { interest, record, varint, WirePeer } from "../../support/wire-peer.ts"
+import { events, overTcp } from "./nodes.ts"
 
 const LONG = 60_000
 
@@ -73,7 +77,7 @@ describe("Numbers of requests", () => {
     const { requests, ask, answer } = rig()
     for (let i = 0; i < 1_000; i++) {
       const [a, b, c] = [ask(), ask(), ask()]
-      assert.ok(Math.max(a.id, b.id, c.id) < 16)
+      assert.ok(Math.max(a.id, b.id, c.id) <= 16)
       answer(b.id, "b")
       answer(a.id, "no", FAILED)
       answer(c.id, "", END)
@@ -95,5 +99,41 @@ describe("Numbers of requests", () => {
     answer(first.id, "", END)
     answer(second.id, "mine")
     assert.equal((await second.reply).data, "mine")
+  })
+})
+
+describe("fabric: a server that answers twice", () => {
+  closesAfterEach()
+
+  it("FAB-REQ-20 is cut off, and no later request gets its answer", async () => {
+    const [node, honest] = await overTcp(2)
+    honest.serve("fine", ({ data }) => data)
+    await node.ready({ subject: "fine", servers: 1 })
+    const warnings = events(node, "warning")
+    const peer = await WirePeer.connect(node.endpoints[0], { fabric: node.fabric })
+    using(peer.raw)
+    await peer.send([interest(1, 2, "stock")])
+    await node.ready({ subject: "stock", servers: 1 })
+    const replies = ["one", "two"].map(text => node.request("stock", text, { codec: "string" }))
+    const settled = replies.map(reply => reply.then(({ data }) => data))
+    const ids: number[] = []
+    for (const _ of replies) {
+      const { body } = await peer.next(2)
+      body.byte()
+      ids.push(body.varint())
+    }
+    const answer = (id: number): Buffer => record(3, 1, 0, varint(id), `to ${id}`)
+    await peer.send([answer(ids[0]), answer(ids[1])])
+    assert.deepEqual(await Promise.all(settled), [`to ${ids[0]}`, `to ${ids[1]}`])
+    // Requests to others are on their way when the second answer comes.
+    const others = Array.from({ length: 90 }, (_, i) => node.request("fine", i))
+    await peer.send([answer(ids[1])])
+    await until(() => node.peers.length === 1)
+    assert.match(warnings[0].error.message, /answered request \d+, which had its last reply/)
+    assert.deepEqual(
+      (await Promise.all(others)).map(({ data }) => data),
+      others.map((_, i) => i),
+    )
+    assert.equal(node.stats().requests, 0)
   })
 })
