@@ -67,6 +67,7 @@ export type { ServerRoutingOptions } from "./patterns/client-server/server.ts"
 export type { DatagramMessage } from "./patterns/datagram/datagram.ts"
 export type { PolicyName } from "./patterns/fabric/backlog.ts"
 export type {
+  DrainOptions,
   FlushOptions,
   PushOptions,
   ReadyWish,
@@ -75,6 +76,8 @@ export type {
   SendOptions,
   ServeOptions,
   SubscribeOptions,
+  SurveyOptions as FabricSurveyOptions,
+  TraceOptions,
   WorkOptions,
 } from "./patterns/fabric/call-options.ts"
 export type { CarryStats } from "./patterns/fabric/carry/stats.ts"

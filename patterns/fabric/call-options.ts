@@ -1,5 +1,6 @@
 /** What the methods of a fabric take besides their subject and data. */
 import type { PolicyName } from "./backlog.ts"
+import type { KeepOptions } from "./history.ts"
 import type { FabricMessage } from "./message.ts"
 import type { PublishOptions } from "./publishing.ts"
 import type { Untyped } from "./typed-subjects.ts"
@@ -96,6 +97,24 @@ export interface ReadyWish {
   signal?: AbortSignal
 }
 
+export interface DrainOptions {
+  /** Milliseconds after which it closes in any case. Default 10,000. */
+  timeout?: number
+}
+
+/** Of `trace`; `survey` takes `roundTrips` besides. */
+export interface TraceOptions {
+  /** Milliseconds after which a node that has not answered counts as silent. Default 1,000. */
+  timeout?: number
+}
+
+export interface SurveyOptions extends TraceOptions {
+  /** Each node measures how long its peers take to answer; the next survey has the results. Default false. */
+  roundTrips?: boolean
+}
+
+// The names, for `checkNames`: each call throws EINVAL for one that it does not have.
+
 export const SUBSCRIBE_OPTIONS: ReadonlySet<string> = new Set([
   "queue",
   "policy",
@@ -114,3 +133,39 @@ export const SERVE_OPTIONS: ReadonlySet<string> = new Set([
 export const WORK_OPTIONS: ReadonlySet<string> = new Set(["concurrency", "prefetch"] satisfies (keyof WorkOptions)[])
 
 export const FLUSH_OPTIONS: ReadonlySet<string> = new Set(["timeout", "signal"] satisfies (keyof FlushOptions)[])
+const PUBLISH_NAMES = ["headers", "codec"] as const satisfies (keyof PublishOptions)[]
+export const PUBLISH_OPTIONS: ReadonlySet<string> = new Set(PUBLISH_NAMES)
+export const SEND_OPTIONS: ReadonlySet<string> = new Set([
+  ...PUBLISH_NAMES,
+  "timeout",
+  "signal",
+] satisfies (keyof SendOptions)[])
+export const PUSH_OPTIONS: ReadonlySet<string> = new Set([
+  ...PUBLISH_NAMES,
+  "maxDeliveries",
+  "retryDelay",
+  "timeout",
+  "signal",
+] satisfies (keyof PushOptions)[])
+const REQUEST_NAMES = [...PUBLISH_NAMES, "timeout", "signal"] as const satisfies (keyof RequestOptions)[]
+export const REQUEST_OPTIONS: ReadonlySet<string> = new Set(REQUEST_NAMES)
+export const REQUEST_MANY_OPTIONS: ReadonlySet<string> = new Set([
+  ...REQUEST_NAMES,
+  "max",
+  "wait",
+  "stall",
+  "sentinel",
+] satisfies (keyof RequestManyOptions)[])
+export const KEEP_OPTIONS: ReadonlySet<string> = new Set(["last", "subjects", "bytes"] satisfies (keyof KeepOptions)[])
+export const READY_OPTIONS: ReadonlySet<string> = new Set([
+  "subject",
+  "subscribers",
+  "servers",
+  "workers",
+  "peers",
+  "timeout",
+  "signal",
+] satisfies (keyof ReadyWish)[])
+export const DRAIN_OPTIONS: ReadonlySet<string> = new Set(["timeout"] satisfies (keyof DrainOptions)[])
+export const TRACE_OPTIONS: ReadonlySet<string> = new Set(["timeout"] satisfies (keyof TraceOptions)[])
+export const SURVEY_OPTIONS: ReadonlySet<string> = new Set(["timeout", "roundTrips"] satisfies (keyof SurveyOptions)[])

@@ -4,17 +4,30 @@ import type { Observer } from "../../core/observer.ts"
 import { checkGroup } from "../../core/subject.ts"
 import type { LanePolicy, PolicyName } from "./backlog.ts"
 import {
+  DRAIN_OPTIONS,
+  type DrainOptions,
   FLUSH_OPTIONS,
   type FlushOptions,
+  KEEP_OPTIONS,
+  PUBLISH_OPTIONS,
+  PUSH_OPTIONS,
   type PushOptions,
+  READY_OPTIONS,
+  REQUEST_MANY_OPTIONS,
+  REQUEST_OPTIONS,
   type ReadyWish,
   type RequestManyOptions,
   type RequestOptions,
+  SEND_OPTIONS,
   SERVE_OPTIONS,
   type SendOptions,
   type ServeOptions,
   SUBSCRIBE_OPTIONS,
+  SURVEY_OPTIONS,
   type SubscribeOptions,
+  type SurveyOptions,
+  TRACE_OPTIONS,
+  type TraceOptions,
   WORK_OPTIONS,
   type WorkOptions,
 } from "./call-options.ts"
@@ -118,23 +131,20 @@ export class Fabric<S extends object = Subjects> {
    * Who gets a subject and who has published it, as all nodes tell: subscriptions, queue groups, services and workers that match. Throws EINVAL;
    * nodes that do not answer within `timeout` milliseconds (default 1,000) are listed as silent.
    */
-  async trace(subject: string, { timeout }: { timeout?: number } = {}): Promise<Trace> {
+  async trace(subject: string, options: TraceOptions = {}): Promise<Trace> {
     this.mustBeOpen()
-    return this.node.introspection.trace(subject, whole("timeout", timeout, 1_000, 1))
+    checkNames("trace", options, TRACE_OPTIONS)
+    return this.node.introspection.trace(subject, whole("timeout", options.timeout, 1_000, 1))
   }
 
   /**
    * The counters of all nodes, this one first; `timeout` as for `trace`. With `roundTrips` each node measures how long its peers take to
    * answer; the next survey has the results (`PeerStats.roundTrip`).
    */
-  async survey({
-    timeout,
-    roundTrips = false,
-  }: {
-    timeout?: number
-    roundTrips?: boolean
-  } = {}): Promise<FabricSurvey> {
+  async survey(options: SurveyOptions = {}): Promise<FabricSurvey> {
     this.mustBeOpen()
+    checkNames("survey", options, SURVEY_OPTIONS)
+    const { timeout, roundTrips = false } = options
     return this.node.introspection.survey(whole("timeout", timeout, 1_000, 1), roundTrips)
   }
 
@@ -145,6 +155,7 @@ export class Fabric<S extends object = Subjects> {
    */
   publish<P extends string>(subject: P, data: PayloadOf<S, P>, options?: PublishOptions): PublishResult {
     this.mustBeOpen()
+    if (options !== undefined) checkNames("publish", options, PUBLISH_OPTIONS)
     return this.node.publishing.publish(subject, data, options)
   }
 
@@ -154,6 +165,7 @@ export class Fabric<S extends object = Subjects> {
    */
   async send<P extends string>(subject: P, data: PayloadOf<S, P>, options: SendOptions = {}): Promise<PublishResult> {
     this.mustBeOpen()
+    checkNames("send", options, SEND_OPTIONS)
     const { publishing } = this.node
     const first = publishing.publish(subject, data, options)
     if (first.taken) return first
@@ -227,6 +239,7 @@ export class Fabric<S extends object = Subjects> {
   ): Promise<FabricMessage<ReplyOf<S, P>>> {
     try {
       this.mustBeOpen()
+      if (options !== NO_OPTIONS) checkNames("request", options, REQUEST_OPTIONS)
       const { node } = this
       const topic = node.topics.of(subject)
       const parcel = this.parcel(subject, data, options)
@@ -247,6 +260,7 @@ export class Fabric<S extends object = Subjects> {
     options: RequestManyOptions = {},
   ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
     this.mustBeOpen()
+    checkNames("requestMany", options, REQUEST_MANY_OPTIONS)
     const members = this.node.oneOfEachGroup(this.node.topics.of(subject).services)
     return this.replies(subject, data, members, options, false) as AsyncIterableIterator<
       FabricMessage<ReplyOf<S, P>>,
@@ -261,6 +275,7 @@ export class Fabric<S extends object = Subjects> {
     options: RequestManyOptions = {},
   ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
     this.mustBeOpen()
+    checkNames("stream", options, REQUEST_MANY_OPTIONS)
     const member = chooseServer(this.node.topics.of(subject).services)
     return this.replies(subject, data, member === null ? [] : [member], options, true) as AsyncIterableIterator<
       FabricMessage<ReplyOf<S, P>>,
@@ -299,6 +314,7 @@ export class Fabric<S extends object = Subjects> {
    */
   async push<P extends string>(subject: P, data: PayloadOf<S, P>, options: PushOptions = {}): Promise<Task> {
     this.mustBeOpen()
+    checkNames("push", options, PUSH_OPTIONS)
     const { tasks, topics } = this.node
     topics.of(subject)
     const parcel = this.parcel(subject, data, options)
@@ -340,6 +356,7 @@ export class Fabric<S extends object = Subjects> {
   /** Keeps the last messages published here to subjects that match, for subscribers with the option `history`. Returns how to stop. Throws EINVAL. */
   keep(pattern: string, options: KeepOptions = {}): Keeper & Disposable {
     this.mustTake()
+    checkNames("keep", options, KEEP_OPTIONS)
     checkUserPattern(pattern)
     const keeper = new Keeper(pattern, options)
     const { topics } = this.node
@@ -356,6 +373,7 @@ export class Fabric<S extends object = Subjects> {
   /** Resolves when what was asked for is there: so many subscribers, servers or workers of a subject, or peers. */
   async ready(wish: ReadyWish): Promise<void> {
     this.mustBeOpen()
+    checkNames("ready", wish, READY_OPTIONS)
     const { subject, subscribers, servers, workers, peers, timeout, signal } = wish
     const wanted = {
       subscribers: subscribers ?? (subject !== undefined && servers === undefined && workers === undefined ? 1 : 0),
@@ -414,8 +432,9 @@ export class Fabric<S extends object = Subjects> {
    * everything published is delivered; then `close`. Handlers may publish, request and push until the last one is through.
    * `timeout`: milliseconds after which it closes in any case, default 10,000. Throws EINVAL.
    */
-  drain({ timeout }: { timeout?: number } = {}): Promise<void> {
-    const limit = whole("timeout", timeout, 10_000, 0)
+  drain(options: DrainOptions = {}): Promise<void> {
+    checkNames("drain", options, DRAIN_OPTIONS)
+    const limit = whole("timeout", options.timeout, 10_000, 0)
     if (this.stage === "open") {
       this.stage = "draining"
       this.draining = this.leave(limit)

@@ -230,6 +230,35 @@ describe("fabric: handlers, iterators and errors", () => {
     })
   }
 
+  const unknown: Record<string, (node: Fabric, option: object) => unknown> = {
+    publish: (node, option) => node.publish("x", 1, option),
+    send: (node, option) => node.send("x", 1, option),
+    push: (node, option) => node.push("x", 1, option),
+    request: (node, option) => node.request("x", 1, option),
+    requestMany: (node, option) => node.requestMany("x", 1, option),
+    stream: (node, option) => node.stream("x", 1, option),
+    keep: (node, option) => node.keep("x", option),
+    ready: (node, option) => node.ready(option),
+    drain: (node, option) => node.drain(option),
+    trace: (node, option) => node.trace("x", option),
+    survey: (node, option) => node.survey(option),
+  }
+  for (const [name, call] of Object.entries(unknown)) {
+    it(`FAB-SUB-18 an option that ${name} does not have is an error, and nothing happens`, async () => {
+      const [a] = await overTcp(1)
+      a.subscribe("x", () => assert.fail("nothing is sent"))
+      // Some throw, those that give promises reject: drain throws, as it does for a value that cannot be.
+      await assert.rejects(async () => call(a, { tiemout: 1 }), {
+        name: "HeddleError",
+        code: "EINVAL",
+        message: new RegExp(`Invalid argument: ${name} has no option tiemout; it has `),
+      })
+      await a.flush()
+      assert.deepEqual([a.closed, a.stats().tasks.outstanding, a.stats().requests], [false, 0, 0])
+      assert.equal(a.stats().takers.length, 1)
+    })
+  }
+
   for (const pattern of ["", "a..b", "a.>.b", "a b", "x".repeat(1025)]) {
     it(`FAB-SUB-17 the pattern ${JSON.stringify(pattern).slice(0, 20)} is an error at the call`, async () => {
       const [a] = await overTcp(1)
