@@ -328,8 +328,8 @@ export class Publishing {
 
   /** What waits for a member of a queue group, once more to the group. */
   private toOthers(member: Interest): void {
-    const waiting = member.link?.backlog.take(member.lane) ?? []
-    waiting.push(...(this.blocked.get(member)?.take(member.lane) ?? []))
+    // A lane lies in one of the two: another backlog would take the messages for its own, and count wrong from then on.
+    const waiting = (this.blocked.get(member) ?? member.link?.backlog)?.take(member.lane) ?? []
     this.blocked.delete(member)
     member.outstanding = Math.max(0, member.outstanding - waiting.length)
     for (const { topic, parcel } of waiting) {
