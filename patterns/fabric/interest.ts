@@ -65,8 +65,10 @@ export class Interest {
   outstanding = 0
   /** Tasks and requests that it has from all others, as it last said. */
   load = 0
-  /** The subscriber has asked to wait (policy "block"). */
+  /** The subscriber has asked to wait (policy "block"), or nobody knows yet whether the wish still holds. */
   paused = false
+  /** When it was announced last, as `Link.life` counts. */
+  life = 0
 
   constructor(spec: InterestSpec, link: Link | null, owner: unknown) {
     this.spec = spec
@@ -84,6 +86,22 @@ export class Interest {
     this.ownLane ??= new InterestLane(this)
     return this.ownLane
   }
+}
+
+export function isSameWish(a: InterestSpec, b: InterestSpec): boolean {
+  return (
+    a.kind === b.kind &&
+    a.pattern === b.pattern &&
+    a.group === b.group &&
+    a.targeted === b.targeted &&
+    a.history === b.history &&
+    a.capacity === b.capacity &&
+    isSamePolicy(a.policy, b.policy)
+  )
+}
+
+function isSamePolicy(a: LanePolicy, b: LanePolicy): boolean {
+  return a.policy === b.policy && a.limit === b.limit && a.keep === b.keep && a.ttl === b.ttl
 }
 
 /** Bytes of a wish besides its pattern and group, with numbers of a usual size. */
@@ -153,12 +171,6 @@ let last: LanePolicy | null = null
 
 /** A million subscriptions with the same policy need it once. */
 function shared(policy: LanePolicy): LanePolicy {
-  const same =
-    last !== null &&
-    last.policy === policy.policy &&
-    last.limit === policy.limit &&
-    last.keep === policy.keep &&
-    last.ttl === policy.ttl
-  if (!same) last = policy
+  if (last === null || !isSamePolicy(last, policy)) last = policy
   return last as LanePolicy
 }

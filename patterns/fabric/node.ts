@@ -28,6 +28,7 @@ import { type FabricSettings, type JoinOptions, settingsOf } from "./options.ts"
 import { nameOf, Peers, type PeersHost } from "./peers.ts"
 import { Publishing } from "./publishing.ts"
 import { Receiving } from "./receiving.ts"
+import { Renewals } from "./renewals.ts"
 import { Requests } from "./requests/requests.ts"
 import type { ServerCall, Service, ServiceHost } from "./requests/service.ts"
 import { Services } from "./requests/services.ts"
@@ -62,6 +63,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   readonly peers: Peers
   private readonly receiving: Receiving
   readonly wishes: Wishes
+  readonly renewals = new Renewals(this)
   /** Null: no subjects are carried by groups. */
   readonly carry: Carry | null
   readonly introspection: Introspection
@@ -222,11 +224,15 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 
   private syncWith(link: Link): Promise<void> {
     return new Promise(resolve => {
-      const token = this.nextSync++
-      this.syncs.set(token, { link, done: resolve })
-      this.carry?.tail(link)
-      writeNumbers(link.outgoing, R.NOTICE, [R.SYNC, token])
+      this.syncs.set(this.ask(link), { link, done: resolve })
     })
+  }
+
+  ask(link: Link): number {
+    const token = this.nextSync++
+    this.carry?.tail(link)
+    writeNumbers(link.outgoing, R.NOTICE, [R.SYNC, token])
+    return token
   }
 
   /** Checks again, whenever wishes or peers have changed, until `reached`. */
@@ -252,8 +258,9 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     const count = { subscribers: 0, servers: 0, workers: 0 }
     const found: Interest[] = []
     this.topics.interests.match(subject, found)
-    for (const { spec, link } of found) {
-      if (link !== null && !link.up) continue
+    for (const { spec, link, life } of found) {
+      // Nor those of which nobody knows whether they still hold.
+      if (link !== null && (!link.up || life !== link.life)) continue
       if (spec.kind === SERVE) count.servers++
       else if (spec.kind === WORK) count.workers++
       else count.subscribers++
@@ -343,13 +350,14 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   linkUp(link: Link, freshIn: boolean, freshOut: boolean): void {
-    if (freshIn) this.forgetInterests(link)
+    if (freshIn) this.renewals.begin(link, false)
     if (freshIn || freshOut) this.forgetWork(link)
     if (freshOut) {
       this.announceAll(link)
       this.publishing.begunAnew(link)
     }
     this.carry?.linkUp(link, freshIn, freshOut)
+    if (freshIn || freshOut) this.renewals.ask(link)
     this.wake()
   }
 
@@ -368,6 +376,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 
   /** The peer has read all that was said to it before `syncWith`. */
   synced(link: Link, token: number): void {
+    this.renewals.answered(link, token)
     const sync = this.syncs.get(token)
     if (sync?.link !== link) return
     this.syncs.delete(token)
@@ -397,6 +406,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 
   linkEnded(link: Link): void {
     this.linkDown(link)
+    this.renewals.ended(link)
     this.forgetInterests(link)
     this.carry?.linkEnded(link)
     this.services.linkEnded(link)
@@ -475,14 +485,23 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   interestCame(link: Link, spec: InterestSpec): void {
+    const known = this.renewals.renewed(link, spec)
+    if (known !== null) {
+      if (spec.history > 0) this.publishing.replay(link, spec.id, spec.pattern, spec.history)
+      this.publishing.resumed(known)
+      this.wake()
+      return
+    }
+    // What holds from before must not keep out what is new.
+    if (link.interests.size >= this.settings.maxInterests) this.renewals.complete(link)
     if (link.interests.size >= this.settings.maxInterests) {
       throw new HeddleError(
         "ERR_SUBSCRIPTION_LIMIT",
         `More than ${this.settings.maxInterests} interests of one peer (maxInterests)`,
       )
     }
-    if (link.interests.has(spec.id)) throw new HeddleError("EPROTO", `The peer announced interest ${spec.id} twice`)
     const interest = new Interest(spec, link, null)
+    interest.life = link.life
     link.interests.set(spec.id, interest)
     if (spec.history > 0) this.publishing.replay(link, spec.id, spec.pattern, spec.history)
     this.topics.interests.add(spec.pattern, interest)

@@ -381,23 +381,28 @@ export class Publishing {
   }
 
   private wait(link: Link, lane: Lane, waiting: Waiting): void {
-    if (!this.isRefused(link, lane, waiting))
-      link.backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.size, performance.now())
+    if (!this.isRefused(link, lane, waiting)) this.push(link.backlog, lane, waiting)
   }
 
   /** For messages that name their interest. Members of queue groups wait with the others of their link, unless they block. */
   private waitFor(interest: Interest, link: Link, waiting: Waiting): void {
     const { lane, spec } = interest
-    if (spec.kind === QUEUE && lane.policy !== "block") {
+    let backlog = this.blocked.get(interest)
+    if (backlog === undefined && spec.kind === QUEUE && lane.policy !== "block" && !interest.paused) {
       this.wait(link, lane, waiting)
       return
     }
     if (this.isRefused(link, lane, waiting)) return
-    let backlog = this.blocked.get(interest)
     if (backlog === undefined) {
       backlog = new Backlog<Waiting>((from, _waiting, reason) => this.droppedOnLink(link, from, reason))
       this.blocked.set(interest, backlog)
+      // A lane lies in one backlog.
+      for (const one of link.backlog.take(lane)) this.push(backlog, lane, one)
     }
+    this.push(backlog, lane, waiting)
+  }
+
+  private push(backlog: Backlog<Waiting>, lane: Lane, waiting: Waiting): void {
     backlog.push(lane, waiting.topic.subject, waiting, waiting.parcel.size, performance.now())
   }
 

@@ -117,11 +117,12 @@ export class Receiving {
         if (interest !== undefined) interest.outstanding = Math.max(0, interest.outstanding - body.varint())
         break
       }
+      // What came by a stream of before and is read only now says nothing of what the peer wants now.
       case R.INTEREST:
-        this.node.interestCame(link, readInterest(body))
+        if (from === link.incoming) this.node.interestCame(link, readInterest(body))
         break
       case R.NO_INTEREST:
-        this.node.interestWent(link, body.varint())
+        if (from === link.incoming) this.node.interestWent(link, body.varint())
         break
       case R.NOTICE:
         this.noticed(link, from, body)
@@ -306,14 +307,18 @@ export class Receiving {
 
   private noticed(link: Link, from: Incoming, body: Reader): void {
     const kind = body.varint()
+    const current = from === link.incoming
     if (kind === R.GAP) {
       const fresh = body.varint() === 1
       const missing = body.varint()
       const messages = body.varint()
       if (fresh) {
         from.messages = messages
-        this.node.forgetInterests(link)
-        this.node.forgetWork(link)
+        if (current) {
+          this.node.renewals.begin(link, true)
+          this.node.forgetWork(link)
+          this.node.renewals.ask(link)
+        }
       }
       if (missing > 0) this.node.emit({ type: "gap", peer: nameOf(link), missing })
     } else if (kind === R.SYNC) {
@@ -324,10 +329,11 @@ export class Receiving {
       this.node.whenCaughtUp(link, () => this.node.synced(link, token))
     } else if (kind === R.PAUSE || kind === R.RESUME) {
       const interest = link.interests.get(body.varint())
-      if (interest === undefined) return
+      if (interest === undefined || !current) return
       if (kind === R.PAUSE) interest.paused = true
       else this.node.publishing.resumed(interest)
     } else if (kind === R.LEAVING) {
+      if (!current) return
       link.leaving = true
       this.node.wake()
     } else if (kind === R.DROPPED) {

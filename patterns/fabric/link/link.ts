@@ -113,6 +113,10 @@ export class Link implements ConnectionSink, IncomingSink {
   readonly backlog: Backlog<Waiting>
   /** What the peer wants of us. */
   readonly interests = new Map<number, Interest>()
+  /** How often the peer has begun to announce them; those of an earlier time hold until it is through (renewals.ts). */
+  life = 0
+  /** What the peer will answer when it is through with that; 0 = it is. */
+  renewal = 0
   /** Requests and other work that wait for room; the node's own affair. */
   readonly whenRoom = new Set<{ go(): void }>()
   ackDue = false

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
 import { closesAfterEach } from "../../support/cleanup.ts"
+import { events } from "./nodes.ts"
 import { simulatedPair } from "./simulated-pair.ts"
 
 /** Milliseconds that links are kept. */
@@ -30,5 +31,104 @@ describe("fabric: a link that breaks, in virtual time", () => {
     await net.run(1_000)
     assert.deepEqual(plain, [0, 1, 2])
     assert.equal(near.stats().peers[0].queued, 0)
+  })
+
+  it("FAB-LNK-12 what a peer wanted holds while it says anew what it wants: all is sent, or told as missing", async () => {
+    const { net, near, far, hosts } = await simulatedPair(WINDOW)
+    // So many that their announcement takes a while.
+    for (let i = 0; i < 2_000; i++) far.subscribe(`filler.${i}`, () => {})
+    const got: number[] = []
+    far.subscribe("n", ({ data }) => void got.push(data as number))
+    const gaps = events(far, "gap")
+    await net.until(near.ready({ subject: "n" }))
+    let sent = 0
+    const publish = (): void => void near.publish("n", sent++)
+    publish()
+    await net.run(100)
+    net.set({ rate: 20_000 })
+    net.partition([hosts[0]], [hosts[1]])
+    hosts[0].reset()
+    await net.run(3 * WINDOW)
+    publish()
+    net.heal()
+    await net.until(near.ready({ peers: 1 }))
+    // Before, between and after the records that say it.
+    for (let i = 0; i < 100; i++) {
+      publish()
+      await net.run(100)
+    }
+    net.set({ rate: 0 })
+    publish()
+    await net.run(5_000)
+    const missing = gaps.reduce((sum, one) => sum + (one.missing ?? Number.NaN), 0)
+    assert.equal(got.at(-1), sent - 1)
+    assert.equal(got.length + missing, sent)
+    assert.equal(missing, 1)
+  })
+
+  /** `far` forgets the link when its window is over, `near` does not. */
+  const forgetful = () => simulatedPair(100_000, {}, { resume: { time: WINDOW }, remember: 0 })
+
+  it("FAB-LNK-12 also when the peer has forgotten the link", async () => {
+    const { net, near, far, away } = await forgetful()
+    const got: unknown[] = []
+    far.subscribe("n", ({ data }) => void got.push(data))
+    const named: unknown[] = []
+    far.subscribe("n", ({ data }) => void named.push(data), { policy: "block" })
+    const shared: unknown[] = []
+    far.subscribe("n", ({ data }) => void shared.push(data), { queue: "g" })
+    await net.until(near.ready({ subject: "n", subscribers: 3 }))
+    near.publish("n", 0)
+    await net.run(100)
+    let results: unknown = null
+    near.events.on("up", () => {
+      results = near.publish("n", 1)
+    })
+    await away(3 * WINDOW)
+    assert.deepEqual(results, { peers: 1, dropped: 0, taken: true })
+    near.publish("n", 2)
+    await net.run(1_000)
+    for (const list of [got, named, shared]) assert.deepEqual(list, [0, 1, 2])
+    assert.equal(near.stats().peers[0].queued, 0)
+  })
+
+  for (const [how, open] of [
+    ["has been away for too long", () => simulatedPair(WINDOW)],
+    ["has forgotten the link", forgetful],
+  ] as const) {
+    it(`FAB-LNK-12 what a peer that ${how} does not want any more is over when it is through`, async () => {
+      const { net, near, far, hosts } = await open()
+      const subjects = ["a", "b", "c", "d", "e"]
+      const wishes = [
+        far.subscribe("a", () => {}),
+        far.subscribe("b", () => {}, { queue: "g" }),
+        far.subscribe("c", () => {}, { policy: "block" }),
+        far.serve("d", () => null),
+        far.work("e", () => {}),
+      ]
+      far.subscribe("f", () => {})
+      await net.until(near.ready({ subject: "e", workers: 1 }))
+      net.partition([hosts[0]], [hosts[1]])
+      hosts[0].reset()
+      await net.run(3 * WINDOW)
+      for (const wish of wishes) "unsubscribe" in wish ? wish.unsubscribe() : wish.close()
+      net.heal()
+      await net.until(near.ready({ peers: 1 }))
+      await net.run(2_000)
+      for (const subject of subjects) assert.equal(near.publish(subject, 1).peers, 0)
+      assert.equal(near.publish("f", 1).peers, 1)
+      assert.equal(near.peers[0].interests, 1)
+      await assert.rejects(near.request("d", null), { code: "ERR_NO_RESPONDERS" })
+    })
+  }
+
+  it("FAB-LNK-12 a wish of the same number that says something else takes the place of the old one", async () => {
+    const { net, near, far, away } = await simulatedPair(WINDOW)
+    const wish = far.subscribe("before", () => {})
+    await net.until(near.ready({ subject: "before" }))
+    Object.assign(wish.spec, { pattern: "after" })
+    await away(3 * WINDOW)
+    assert.deepEqual([near.publish("before", 1).peers, near.publish("after", 1).peers], [0, 1])
+    Object.assign(wish.spec, { pattern: "before" })
   })
 })

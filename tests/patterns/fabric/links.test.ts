@@ -221,7 +221,8 @@ describe("Links of the fabric", () => {
       b.subscribe("new", message => void got.push(message.data as number))
       network.online = true
       await a.ready({ subject: "new" })
-      assert.equal(a.publish("old", 1).peers, 0)
+      // It holds until b has said that it is through.
+      await until(() => a.publish("old", 1).peers === 0)
       a.publish("new", 2)
       await until(() => got.length === 1)
     })

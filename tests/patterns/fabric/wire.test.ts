@@ -168,4 +168,26 @@ describe("The wire of the fabric as docs/wire.md has it", () => {
     const gap = (await forgetful.next(13)).body
     assert.deepEqual([gap.varint(), gap.varint(), gap.varint(), gap.varint()], [0, 1, 1, 2])
   })
+
+  it("keeps what a peer wanted before until it has said anew what it wants", async () => {
+    await peer.send([interest(1, 0, "old"), interest(2, 1, "group", "g")])
+    await node.ready({ subject: "group" })
+    peer.raw.reset()
+    await until(() => node.peers[0].state === "down")
+    const anew = await WirePeer.connect(node.endpoints[0], { ...introduction, blind: false, stream: "new" })
+    using(anew.raw)
+    await until(() => node.peers[0].state === "up")
+    node.publish("old", "still", { codec: "string" })
+    node.publish("group", "waits", { codec: "string" })
+    let sync = (await anew.next(13)).body
+    while (sync.varint() !== 1) sync = (await anew.next(13)).body
+    assert.match((await anew.next(0, 1)).body.rest().toString(), /still$/)
+    // The number of the member is that of another wish now: what waits for the member must not reach it.
+    await anew.send([interest(2, 1, "other", "h"), interest(3, 1, "group", "g")])
+    await anew.send([record(13, 0, varint(2), varint(sync.varint()))])
+    const waited = (await anew.next(1)).body
+    assert.deepEqual([waited.byte() & 4, waited.varint(), waited.varint()], [4, 1, 3])
+    assert.equal(node.publish("old", 1).peers, 0)
+    assert.deepEqual([node.publish("group", 1).peers, node.publish("other", 1).peers], [1, 1])
+  })
 })
