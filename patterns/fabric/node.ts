@@ -513,6 +513,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     const interest = link.interests.get(id)
     if (interest === undefined) return
     link.interests.delete(id)
+    link.dropped.forget(id)
     this.topics.interests.remove(interest.spec.pattern, interest)
     this.publishing.interestGone(interest)
     this.wake()
@@ -537,7 +538,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     const counts = this.doneCounts
     this.doneCounts = new Map()
     for (const [link, byInterest] of counts) {
-      if (link.ended) continue
+      // Who comes back after the window begins to count anew.
+      if (link.ended || link.lapsed) continue
       for (const [id, count] of byInterest) writeNumbers(link.outgoing, R.DONE, [id, count])
     }
   }

@@ -406,8 +406,7 @@ export class Peers {
     this.windows.delete(link)
     this.mesh.forget(link.node)
     this.links.delete(link.node)
-    const { position, acknowledgedPosition } = link.outgoing
-    const count = position - acknowledgedPosition
+    const count = link.outgoing.missing(link.outgoing.acknowledgedPosition)
     link.end(reason)
     if (count > 0 && !this.closed) {
       this.host.emit({

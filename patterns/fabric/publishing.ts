@@ -5,9 +5,9 @@ import { Backlog, type Lane } from "./backlog.ts"
 import { choose } from "./choice.ts"
 import { recall } from "./history.ts"
 import { type Interest, type InterestLane, QUEUE } from "./interest.ts"
-import type { Link, Waiting } from "./link/link.ts"
+import type { Copies, Link, Waiting } from "./link/link.ts"
 import { Parcel } from "./link/parcel.ts"
-import { DROPPED, HISTORY_END, KEPT, NOTICE, TARGETS, TARGETS_ONLY } from "./link/records.ts"
+import { HISTORY_END, KEPT, NOTICE, TARGETS, TARGETS_ONLY } from "./link/records.ts"
 import { encodeHeaders, writeNumbers } from "./link/write.ts"
 import { Envelope, extraOf, FabricMessage, type Origin } from "./message.ts"
 import type { Schemas } from "./schemas.ts"
@@ -88,7 +88,7 @@ export class Publishing {
       const link = plain[i].link as Link
       if (link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload)
         link.publish(topic, parcel)
-      else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
+      else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies: null })
     }
     if (topic.hearing.length > 0) this.carry(topic, parcel)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
@@ -120,7 +120,8 @@ export class Publishing {
   private waitPassing(subject: string, parcel: Parcel, link: Link): void {
     const topic = this.topics.of(subject)
     const interest = topic.plain.find(one => one.link === link)
-    if (interest !== undefined) this.wait(link, interest.lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
+    if (interest === undefined) return
+    this.wait(link, interest.lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies: null })
   }
 
   /** Calls `again` once there may be room where `publish` said there was none. */
@@ -153,7 +154,7 @@ export class Publishing {
     while (backlog.length > 0 && outgoing.hasRoom()) {
       const waiting = backlog.shift(now)
       if (waiting === undefined) break
-      this.send(link, waiting)
+      link.publishWaiting(waiting)
     }
     if (backlog.length === 0 && this.blocked.size > 0) {
       for (const interest of [...this.blocked.keys()]) if (interest.link === link) this.drainBlocked(interest)
@@ -163,7 +164,7 @@ export class Publishing {
       link.whenRoom.delete(one)
       one.go()
     }
-    this.tellDropped(link)
+    link.tellDropped()
     this.wake()
   }
 
@@ -208,7 +209,7 @@ export class Publishing {
   lapsed(link: Link): void {
     for (const [interest, backlog] of this.blocked) {
       if (interest.link !== link) continue
-      link.outgoing.missed += backlog.take(interest.lane).length
+      for (const waiting of backlog.take(interest.lane)) link.miss(waiting)
       this.blocked.delete(interest)
     }
     this.wake()
@@ -237,7 +238,7 @@ export class Publishing {
     const { id, pattern, kind } = interest.spec
     if (kind === QUEUE) interest.outstanding--
     // The peer is told when there is room for it: a note for each would be as long as what was dropped.
-    link.dropped.set(id, (link.dropped.get(id) ?? 0) + 1)
+    link.dropped.add(id)
     this.host.dropped(link, pattern, reason, 1)
   }
 
@@ -252,13 +253,6 @@ export class Publishing {
     const again = [...waiters]
     waiters.clear()
     for (const one of again) one()
-  }
-
-  /** The peer hears what it has missed, when there is room for it. */
-  private tellDropped(link: Link): void {
-    if (link.dropped.size === 0 || !link.outgoing.hasRoom()) return
-    for (const [id, count] of link.dropped) writeNumbers(link.outgoing, NOTICE, [DROPPED, id, count])
-    link.dropped.clear()
   }
 
   /** Queue groups, blocking subscriptions and newcomers: messages that name whom they are for. */
@@ -281,6 +275,8 @@ export class Publishing {
     for (let i = 0; i < hearing.length; i++) (hearing[i].link as Link).mark = mark
     let here = local.length > 0
     const targets = new Map<Link, number[]>()
+    /** Of peers that cannot have it all at once. */
+    const several = new Map<Link, Copies>()
     for (let i = 0; i < chosen.length + targeted.length; i++) {
       const interest = i < chosen.length ? chosen[i] : targeted[i - chosen.length]
       const { link } = interest
@@ -294,18 +290,31 @@ export class Publishing {
       if (link.mark !== mark) peers++
       link.mark = mark
       if (this.mayGo(interest, link, parcel)) add(targets, link, interest.spec.id)
-      else this.waitFor(interest, link, { topic, parcel, targets: [interest.spec.id], options: TARGETS | TARGETS_ONLY })
+      else {
+        const copies = copiesOf(several, link)
+        const ids = [interest.spec.id]
+        this.waitFor(interest, link, { topic, parcel, targets: ids, options: TARGETS | TARGETS_ONLY, copies })
+      }
     }
     for (let i = 0; i < plain.length; i++) {
       const link = plain[i].link as Link
       const also = targets.get(link)
       targets.delete(link)
+      const copies = several.get(link) ?? null
       if (also !== undefined) link.publishTo(topic, parcel, TARGETS, also)
       else if (this.isOpen(link, parcel)) link.publish(topic, parcel)
-      else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0 })
+      else {
+        this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies })
+        continue
+      }
+      if (copies !== null) link.note(copies)
     }
     if (hearing.length > 0) this.carry(topic, parcel)
-    for (const [link, ids] of targets) link.publishTo(topic, parcel, TARGETS | TARGETS_ONLY, ids)
+    for (const [link, ids] of targets) {
+      link.publishTo(topic, parcel, TARGETS | TARGETS_ONLY, ids)
+      const copies = several.get(link)
+      if (copies !== undefined) link.note(copies)
+    }
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
     return { peers, dropped: this.lost, taken: true }
   }
@@ -315,7 +324,7 @@ export class Publishing {
     if (topic.carrier?.publish(topic, parcel) !== false) return
     for (const { link, lane } of topic.hearing) {
       this.droppedOnLink(link as Link, lane, "full")
-      this.tellDropped(link as Link)
+      ;(link as Link).tellDropped()
     }
   }
 
@@ -344,8 +353,8 @@ export class Publishing {
     member.outstanding++
     if (link === null) this.postTo(member, topic, parcel)
     else {
-      const waiting = { topic, parcel, targets: [member.spec.id], options: TARGETS | TARGETS_ONLY }
-      if (this.mayGo(member, link, parcel)) this.send(link, waiting)
+      const waiting = { topic, parcel, targets: [member.spec.id], options: TARGETS | TARGETS_ONLY, copies: null }
+      if (this.mayGo(member, link, parcel)) link.publishWaiting(waiting)
       else this.waitFor(member, link, waiting)
     }
   }
@@ -375,11 +384,6 @@ export class Publishing {
     return lane.length >= lane.limit
   }
 
-  private send(link: Link, { topic, parcel, targets, options }: Waiting): void {
-    if (options === 0) link.publish(topic, parcel)
-    else link.publishTo(topic, parcel, options, targets)
-  }
-
   private wait(link: Link, lane: Lane, waiting: Waiting): void {
     if (!this.isRefused(link, lane, waiting)) this.push(link.backlog, lane, waiting)
   }
@@ -407,15 +411,18 @@ export class Publishing {
   }
 
   /** The peer takes no payload of this size, or has been away for too long. */
-  private isRefused(link: Link, lane: Lane, { parcel }: Waiting): boolean {
-    if (parcel.size > link.info.maxPayload) {
+  private isRefused(link: Link, lane: Lane, waiting: Waiting): boolean {
+    if (waiting.parcel.size > link.info.maxPayload) {
       this.droppedOnLink(link, lane, "full")
-      this.tellDropped(link)
+      link.tellDropped()
       return true
     }
     if (!link.lapsed) return false
-    this.lost++
-    link.outgoing.missed++
+    // Another copy may be counted already.
+    if (waiting.copies === null || waiting.copies.first === 0) {
+      this.lost++
+      link.miss(waiting)
+    }
     const { interest } = lane as InterestLane
     if (interest.spec.kind === QUEUE) interest.outstanding--
     return true
@@ -429,13 +436,22 @@ export class Publishing {
     while (!interest.paused && backlog.length > 0 && link.backlog.length === 0 && link.outgoing.hasRoom()) {
       const waiting = backlog.shift(now)
       if (waiting === undefined) break
-      this.send(link, waiting)
+      link.publishWaiting(waiting)
     }
     if (backlog.length === 0) this.blocked.delete(interest)
   }
 }
 
 const NO_TARGETS: readonly number[] = []
+
+function copiesOf(several: Map<Link, Copies>, link: Link): Copies {
+  let copies = several.get(link)
+  if (copies === undefined) {
+    copies = { first: 0 }
+    several.set(link, copies)
+  }
+  return copies
+}
 
 function add(targets: Map<Link, number[]>, link: Link, id: number): void {
   const ids = targets.get(link)

@@ -9,6 +9,7 @@ import { Backlog, type Lane } from "../backlog.ts"
 import type { Interest } from "../interest.ts"
 import { Origin } from "../message.ts"
 import type { Topic } from "../topics.ts"
+import { DropNotes } from "./drop-notes.ts"
 import type { Introduction, Position } from "./hello.ts"
 import { Incoming, type IncomingSink, type NumberedSubject } from "./incoming.ts"
 import { Outgoing } from "./outgoing.ts"
@@ -39,12 +40,20 @@ const MOST_LOOSE = 64 * 1024
 /** Subjects that a link has room for at first: 512 bytes. */
 const FEW_SUBJECTS = 128
 
+/** A message of which several copies go to one peer, because some of them have to wait. */
+export interface Copies {
+  /** Where the stream stood behind the first; 0 = none was sent or counted yet. */
+  first: number
+}
+
 /** A message that waits for room on a link. */
 export interface Waiting {
   readonly topic: Topic
   readonly parcel: Parcel
   readonly targets: readonly number[]
   readonly options: number
+  /** Null: it is the only one. */
+  readonly copies: Copies | null
 }
 
 /** The node that a link belongs to. None of these may throw. */
@@ -103,8 +112,8 @@ export class Link implements ConnectionSink, IncomingSink {
   droppedMessages = 0
   /** Notices of membership that were not sent: the connection took no more of them. */
   droppedNotices = 0
-  /** Messages dropped for interests of the peer, by number, of which it has not been told. */
-  readonly dropped = new Map<number, number>()
+  /** Messages dropped for interests of the peer, of which it is told. */
+  readonly dropped = new DropNotes()
   /** Milliseconds of the last round trip that somebody had measured (introspection/round-trips.ts); -1 = none was. */
   roundTrip = -1
   readonly since = performance.now()
@@ -204,6 +213,30 @@ export class Link implements ConnectionSink, IncomingSink {
     this.introduce(topic, parcel)
     this.outgoing.messages++
     writeRecord(this.outgoing, PUBLISH_MORE, options, NO_NUMBERS, this.subjectOf(topic), parcel, targets)
+  }
+
+  /** One that waited. */
+  publishWaiting({ topic, parcel, targets, options, copies }: Waiting): void {
+    if (options === 0) this.publish(topic, parcel)
+    else this.publishTo(topic, parcel, options, targets)
+    if (copies !== null) this.note(copies)
+  }
+
+  /** One that waited is counted, not sent. */
+  miss({ copies }: Waiting): void {
+    this.outgoing.missed++
+    if (copies !== null) this.note(copies)
+  }
+
+  /** What was sent or counted last is one of these. */
+  note(copies: Copies): void {
+    if (copies.first === 0) copies.first = this.outgoing.position
+    else this.outgoing.copied(copies.first)
+  }
+
+  /** The peer hears what it has missed, when there is room for it; after the window it waits for the peer to come back. */
+  tellDropped(): void {
+    if (!this.lapsed) this.dropped.tell(this.outgoing)
   }
 
   /** Any record with a subject or none and a payload. */
@@ -324,12 +357,12 @@ export class Link implements ConnectionSink, IncomingSink {
       info.heard?.stream === this.stream ? info.heard : { batches: 0, messages: outgoing.acknowledgedPosition }
     const freshOut = this.lapsed || !outgoing.canResumeFrom(heard.batches)
     if (freshOut) {
+      this.dropped.lost(Math.max(heard.batches, outgoing.acknowledged))
       outgoing.restart(heard.batches)
       this.announced.fill(0)
       this.structures = 0
       this.lapsed = false
-      const { position } = outgoing
-      writeNumbers(outgoing, NOTICE, [GAP, 1, Math.max(0, position - heard.messages), position])
+      writeNumbers(outgoing, NOTICE, [GAP, 1, outgoing.missing(heard.messages), outgoing.position])
     }
     outgoing.resume(connection, heard.batches)
     return { freshIn, freshOut }
@@ -338,7 +371,8 @@ export class Link implements ConnectionSink, IncomingSink {
   /** The resume window has passed: what was kept is let go, and counted. */
   lapse(): void {
     this.lapsed = true
-    while (this.backlog.shift(0) !== undefined) this.outgoing.missed++
+    this.dropped.arrived(this.outgoing.acknowledged)
+    for (let one = this.backlog.shift(0); one !== undefined; one = this.backlog.shift(0)) this.miss(one)
     this.outgoing.restart(0)
   }
 

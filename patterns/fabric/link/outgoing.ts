@@ -29,6 +29,9 @@ const SCRAPS = 256
  */
 const HURRY = 50
 
+/** Second copies that are remembered; beyond it a gap counts them as messages of their own. */
+const MOST_COPIES = 65_536
+
 /** Added to the uses of a chunk that must not be used again, whoever releases it. */
 const FOR_EVER = 1e9
 
@@ -57,6 +60,8 @@ export class Outgoing {
   messages = 0
   /** Published messages that were counted instead of written. */
   missed = 0
+  /** Second copies of messages that the peer may not have: where the stream stood behind the first, and behind this one. */
+  private readonly copies = new Queue<{ readonly first: number; readonly at: number }>()
   /** Bytes kept for the peer: not acknowledged, or not sent yet. */
   bytes = 0
   /** Memory that records are written to; `reserve` says where. */
@@ -97,6 +102,21 @@ export class Outgoing {
   /** Published messages since the stream began, whether the peer got them or not: both sides count by it. */
   get position(): number {
     return this.messages + this.missed
+  }
+
+  /** What was counted last is the same message as what was counted when the stream stood at `first`. */
+  copied(first: number): void {
+    if (this.copies.length < MOST_COPIES) this.copies.push({ first, at: this.position })
+  }
+
+  /** Messages that a peer has not got that has the first `heard` of the stream; of one that went twice both count once. */
+  missing(heard: number): number {
+    let count = this.position - heard
+    for (let i = 0; i < this.copies.length; i++) {
+      const { first, at } = this.copies.at(i)
+      if (first > heard && at > heard) count--
+    }
+    return Math.max(0, count)
   }
 
   /** False = the window is full; `roomAgain` will be called. Records that must not be lost are taken nevertheless. */
@@ -206,6 +226,7 @@ export class Outgoing {
       this.control -= batch.control
       releaseChunk(batch.chunk, reusable)
     }
+    if (this.copies.length > 0) this.forgetCopies()
     if (this.retained.length === 0 && this.start === this.end) this.letGo(reusable)
     if (this.starved && this.bytes <= this.window >> 1) {
       this.starved = false
@@ -284,6 +305,10 @@ export class Outgoing {
     this.unsent++
     this.start = end
     if (this.limit - end < SCRAPS) this.letGo(false)
+  }
+
+  private forgetCopies(): void {
+    while (this.copies.length > 0 && this.copies.at(0).at <= this.acknowledgedPosition) this.copies.shift()
   }
 
   /** The writer is done with its chunk. */

@@ -131,4 +131,108 @@ describe("fabric: a link that breaks, in virtual time", () => {
     assert.deepEqual([near.publish("before", 1).peers, near.publish("after", 1).peers], [0, 1])
     Object.assign(wish.spec, { pattern: "before" })
   })
+
+  /** Four wishes of one peer for one subject. */
+  const several = async () => {
+    const pair = await simulatedPair(WINDOW)
+    const { net, near, far } = pair
+    const got: Record<string, unknown[]> = { plain: [], block: [], member: [], history: [] }
+    const take = (list: unknown[]) => (message: { data: unknown }) => void list.push(message.data)
+    far.subscribe("n", take(got.plain))
+    far.subscribe("n", take(got.block), { policy: "block" })
+    far.subscribe("n", take(got.member), { queue: "g" })
+    far.subscribe("n", take(got.history), { history: "last" })
+    await net.until(near.ready({ subject: "n", subscribers: 4 }))
+    near.publish("n", "first")
+    await net.run(100)
+    return { ...pair, got, gaps: events(far, "gap") }
+  }
+
+  it("FAB-LNK-3 a gap counts messages, not the subscriptions that wanted them", async () => {
+    const { net, near, got, gaps, hosts } = await several()
+    net.partition([hosts[0]], [hosts[1]])
+    hosts[0].reset()
+    await net.run(3 * WINDOW)
+    assert.deepEqual(near.publish("n", "away"), { peers: 1, dropped: 1, taken: true })
+    near.publish("n", "away, too")
+    net.heal()
+    await net.until(near.ready({ peers: 1 }))
+    await net.run(1_000)
+    near.publish("n", "last")
+    await net.run(1_000)
+    for (const list of Object.values(got)) assert.deepEqual(list, ["first", "last"])
+    assert.deepEqual(
+      gaps.map(({ missing }) => missing),
+      [2],
+    )
+  })
+
+  for (const bytes of [100, 300, 10_000]) {
+    it(`FAB-LNK-3 nor those whose copies waited for themselves, with a window of ${bytes} bytes`, async () => {
+      const pair = await simulatedPair(WINDOW, { resume: { time: WINDOW, bytes } })
+      const { net, near, far, hosts } = pair
+      const lists: unknown[][] = [[], [], []]
+      const gaps = events(far, "gap")
+      let stands = true
+      // It asks to wait: copies for it are kept apart from those for the others.
+      const slow = async ({ data }: { data: unknown }): Promise<void> => {
+        lists[0].push(data)
+        while (stands) await new Promise(resolve => setTimeout(resolve, 100))
+      }
+      far.subscribe("n", slow, { policy: "block", limit: 8 })
+      far.subscribe("n", ({ data }) => void lists[1].push(data))
+      far.subscribe("n", ({ data }) => void lists[2].push(data), { queue: "g" })
+      await net.until(near.ready({ subject: "n", subscribers: 3 }))
+      let sent = 0
+      for (; sent < 12; sent++) {
+        assert.ok(near.publish("n", sent).taken)
+        await net.run(50)
+      }
+      net.partition([hosts[0]], [hosts[1]])
+      hosts[0].reset()
+      // Some of these wait for room, or are sent and never come.
+      for (; sent < 14; sent++) near.publish("n", sent)
+      await net.run(3 * WINDOW)
+      near.publish("n", sent++)
+      stands = false
+      net.heal()
+      await net.until(near.ready({ peers: 1 }))
+      await net.run(5_000)
+      near.publish("n", sent++)
+      await net.run(5_000)
+      assert.equal(near.stats().peers[0].dropped, 0)
+      const all = Array.from({ length: sent }, (_, n) => n)
+      const missed = new Set(lists.flatMap(list => all.filter(n => !list.includes(n))))
+      assert.ok(missed.size > 3)
+      const told = gaps.reduce((sum, { missing }) => sum + (missing ?? Number.NaN), 0)
+      assert.equal(told, missed.size)
+      for (const list of lists) assert.equal(list.at(-1), sent - 1)
+    })
+  }
+
+  it("FAB-POL-1 what was dropped is told once, also when word of it was lost with the link", async () => {
+    const { net, near, far, hosts } = await simulatedPair(WINDOW, { resume: { time: WINDOW, bytes: 200 } })
+    const subscription = far.subscribe("n", () => {}, { limit: 1 })
+    const told = events(far, "drop")
+    await net.until(near.ready({ subject: "n" }))
+    let dropped = 0
+    for (let round = 0; round < 5; round++) {
+      // The window is full: some are dropped, and word of it goes out when there is room.
+      for (let i = 0; i < 20; i++) dropped += near.publish("n", "x".repeat(50)).dropped
+      await net.run([8, 3, 12, 100, 6][round])
+      net.partition([hosts[0]], [hosts[1]])
+      hosts[0].reset()
+      await net.run(3 * WINDOW)
+      net.heal()
+      await net.until(near.ready({ peers: 1 }))
+      await net.run(round * 10)
+    }
+    await net.run(5_000)
+    assert.ok(dropped > 50)
+    assert.equal(subscription.droppedBefore, dropped)
+    assert.equal(
+      told.reduce((sum, { count }) => sum + count, 0),
+      dropped,
+    )
+  })
 })
