@@ -105,10 +105,15 @@ export class Backlog<T> {
   private first: Item<T> | null = null
   private last: Item<T> | null = null
   private readonly dropped: (lane: Lane, value: T, reason: DropReason) => void
+  private readonly replaced: ((old: T, value: T) => void) | undefined
 
-  /** @param dropped told of every message that is lost here; it must not call this backlog. */
-  constructor(dropped: (lane: Lane, value: T, reason: DropReason) => void) {
+  /**
+   * @param dropped told of every message that is lost here; it must not call this backlog.
+   * @param replaced told before that of one whose place another takes ("conflate")
+   */
+  constructor(dropped: (lane: Lane, value: T, reason: DropReason) => void, replaced?: (old: T, value: T) => void) {
     this.dropped = dropped
+    this.replaced = replaced
   }
 
   /** Whether `push` would be refused without a drop: a blocking lane that is full. */
@@ -155,6 +160,11 @@ export class Backlog<T> {
     return undefined
   }
 
+  /** The message of the lane that `shift` would give first; undefined = none waits. */
+  oldest(lane: Lane): T | undefined {
+    return (lane.oldest as Item<T> | null)?.value
+  }
+
   /**
    * Forgets a lane: its messages are given back in order, and are not counted as dropped.
    *
@@ -176,6 +186,7 @@ export class Backlog<T> {
   private replace(item: Item<T>, value: T, size: number, now: number): void {
     const old = item.value
     this.bytes += size - item.size
+    this.replaced?.(old, value)
     item.value = value
     item.size = size
     item.at = now

@@ -27,6 +27,11 @@ export interface Kept {
 
 let published = 0
 
+/** The number of a message in the order of publishing, over all nodes of the process; from 1. */
+export function nextNumber(): number {
+  return ++published
+}
+
 const DEFAULTS = { last: 1, subjects: 10_000, bytes: 64 * 1024 * 1024 }
 
 /** What a publisher keeps of the subjects of one pattern, for subscribers that come late and ask for it. */
@@ -64,7 +69,8 @@ export class Keeper {
     return this.held
   }
 
-  store({ subject }: { readonly subject: string }, parcel: Parcel): void {
+  /** `order`: from `nextNumber`. */
+  store({ subject }: { readonly subject: string }, parcel: Parcel, order = nextNumber()): void {
     let kept = this.bySubject.get(subject)
     // The order of the Map is that of the last message: the first is the one that has been silent longest.
     if (kept === undefined) kept = []
@@ -73,7 +79,7 @@ export class Keeper {
     // The caller may use its memory again; what is kept must not change.
     const payload = Buffer.from(parcel.payload)
     const size = payload.length + (parcel.headers?.length ?? 0)
-    kept.push({ subject, parcel: parcel.with(payload), size, order: published++ })
+    kept.push({ subject, parcel: parcel.with(payload), size, order })
     this.held += size
     if (kept.length > this.last) this.held -= (kept.shift() as Kept).size
     if (this.bySubject.size > this.maxSubjects) this.forgetOldest()

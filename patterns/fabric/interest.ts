@@ -41,6 +41,8 @@ export interface InterestSpec {
   readonly history: number
   /** Workers: tasks that it takes at a time. */
   readonly capacity: number
+  /** Wishes of peers with history: number of the last message of this node that it has had; absent = it takes no numbers. */
+  readonly after?: number
 }
 
 /** The lane of an interest, for who hears of what was dropped. */
@@ -113,13 +115,15 @@ export function announcedSize({ pattern, group }: InterestSpec): number {
   return USUAL_NUMBERS + pattern.length + group.length
 }
 
-export function writeInterest(out: Outgoing, spec: InterestSpec): void {
+/** `after`: for wishes with history, the number of the last message that came of the peer. */
+export function writeInterest(out: Outgoing, spec: InterestSpec, after: number): void {
   const pattern = Buffer.from(spec.pattern)
   const group = Buffer.from(spec.group)
   const { limit, keep, ttl } = spec.policy
   const numbers = [spec.id, limit, keep, ttl, spec.history, spec.capacity]
   let size = 3 + varintSize(pattern.length) + pattern.length + varintSize(group.length) + group.length
   for (const number of numbers) size += varintSize(number)
+  if (spec.history > 0) size += varintSize(after)
   let at = out.reserve(size)
   const { buffer } = out
   buffer[at++] = INTEREST
@@ -127,7 +131,8 @@ export function writeInterest(out: Outgoing, spec: InterestSpec): void {
   buffer[at++] = POLICIES.indexOf(spec.policy.policy)
   for (const number of numbers) at = writeVarint(number, buffer, at)
   at = writeBytes(pattern, buffer, at)
-  writeBytes(group, buffer, at)
+  at = writeBytes(group, buffer, at)
+  if (spec.history > 0) writeVarint(after, buffer, at)
   out.isControl(size)
 }
 
@@ -164,6 +169,7 @@ export function readInterest(reader: Reader): InterestSpec {
     policy,
     history,
     capacity: Math.max(1, capacity),
+    ...(history > 0 && reader.left > 0 && { after: reader.varint() }),
   }
 }
 

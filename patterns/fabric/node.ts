@@ -487,7 +487,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   interestCame(link: Link, spec: InterestSpec): void {
     const known = this.renewals.renewed(link, spec)
     if (known !== null) {
-      if (spec.history > 0) this.publishing.replay(link, spec.id, spec.pattern, spec.history)
+      if (spec.history > 0) this.publishing.replay(link, known, spec.after)
       this.publishing.resumed(known)
       this.wake()
       return
@@ -503,7 +503,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     const interest = new Interest(spec, link, null)
     interest.life = link.life
     link.interests.set(spec.id, interest)
-    if (spec.history > 0) this.publishing.replay(link, spec.id, spec.pattern, spec.history)
+    if (spec.after !== undefined) link.takesNumbers = true
+    if (spec.history > 0) this.publishing.replay(link, interest, spec.after)
     this.topics.interests.add(spec.pattern, interest)
     if (spec.kind === WORK) this.tasks.dispatchSoon()
     this.wake()
@@ -560,7 +561,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
 }
 
 /** A wish is told to a peer, and whether it wants nothing for now: who publishes must not send what nobody has asked to stop. */
-function announce({ outgoing }: Link, { spec, paused }: Interest): void {
-  writeInterest(outgoing, spec)
+function announce({ outgoing, node }: Link, { spec, paused, owner }: Interest): void {
+  writeInterest(outgoing, spec, spec.history > 0 ? (owner as Subscription).had.after(node) : 0)
   if (paused) writeNumbers(outgoing, R.NOTICE, [R.PAUSE, spec.id])
 }

@@ -3,7 +3,7 @@ import { HeddleError } from "../../core/errors.ts"
 import { type HeadersInit, MessageHeaders } from "../../core/headers.ts"
 import { Backlog, type Lane } from "./backlog.ts"
 import { choose } from "./choice.ts"
-import { recall } from "./history.ts"
+import { nextNumber, recall } from "./history.ts"
 import { type Interest, type InterestLane, QUEUE } from "./interest.ts"
 import type { Copies, Link, Waiting } from "./link/link.ts"
 import { Parcel } from "./link/parcel.ts"
@@ -88,7 +88,16 @@ export class Publishing {
       const link = plain[i].link as Link
       if (link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload)
         link.publish(topic, parcel)
-      else this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies: null })
+      else
+        this.wait(link, plain[i].lane, {
+          topic,
+          parcel,
+          targets: NO_TARGETS,
+          options: 0,
+          copies: null,
+          number: 0,
+          place: 0,
+        })
     }
     if (topic.hearing.length > 0) this.carry(topic, parcel)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
@@ -121,7 +130,15 @@ export class Publishing {
     const topic = this.topics.of(subject)
     const interest = topic.plain.find(one => one.link === link)
     if (interest === undefined) return
-    this.wait(link, interest.lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies: null })
+    this.wait(link, interest.lane, {
+      topic,
+      parcel,
+      targets: NO_TARGETS,
+      options: 0,
+      copies: null,
+      number: 0,
+      place: 0,
+    })
   }
 
   /** Calls `again` once there may be room where `publish` said there was none. */
@@ -215,10 +232,17 @@ export class Publishing {
     this.wake()
   }
 
-  /** Sends what is kept to a newcomer, then says that the rest is live. Nothing may be published between this and the interest. */
-  replay(link: Link, id: number, pattern: string, most: number): void {
-    for (const { subject, parcel } of recall(this.topics.keepers, pattern, most)) {
-      link.publishTo(this.topics.of(subject), parcel, TARGETS | TARGETS_ONLY | KEPT, [id])
+  /**
+   * Sends what is kept to a newcomer, then says that the rest is live. Nothing may be published between this and the interest. Who
+   * comes back, and says what it has had, gets what came after, up to what waits for it.
+   */
+  replay(link: Link, interest: Interest, after = 0): void {
+    const { id, pattern, history } = interest.spec
+    const waits = this.blocked.get(interest)?.oldest(interest.lane)
+    const end = waits === undefined ? Number.POSITIVE_INFINITY : waits.place
+    for (const { subject, parcel, order } of recall(this.topics.keepers, pattern, history)) {
+      if (order > after && order < end)
+        link.publishTo(this.topics.of(subject), parcel, TARGETS | TARGETS_ONLY | KEPT, [id], order)
     }
     writeNumbers(link.outgoing, NOTICE, [HISTORY_END, id])
   }
@@ -267,7 +291,8 @@ export class Publishing {
       if (this.isFull(member)) return this.full(topic, parcel)
       chosen.push(member)
     }
-    topic.keeper?.store(topic, parcel)
+    const number = nextNumber()
+    topic.keeper?.store(topic, parcel, number)
     this.lost = 0
     const mark = ++this.marks
     let peers = topic.result.peers
@@ -293,7 +318,8 @@ export class Publishing {
       else {
         const copies = copiesOf(several, link)
         const ids = [interest.spec.id]
-        this.waitFor(interest, link, { topic, parcel, targets: ids, options: TARGETS | TARGETS_ONLY, copies })
+        const options = TARGETS | TARGETS_ONLY
+        this.waitFor(interest, link, { topic, parcel, targets: ids, options, copies, number, place: number })
       }
     }
     for (let i = 0; i < plain.length; i++) {
@@ -301,17 +327,17 @@ export class Publishing {
       const also = targets.get(link)
       targets.delete(link)
       const copies = several.get(link) ?? null
-      if (also !== undefined) link.publishTo(topic, parcel, TARGETS, also)
+      if (also !== undefined) link.publishTo(topic, parcel, TARGETS, also, number)
       else if (this.isOpen(link, parcel)) link.publish(topic, parcel)
       else {
-        this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies })
+        this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies, number: 0, place: 0 })
         continue
       }
       if (copies !== null) link.note(copies)
     }
     if (hearing.length > 0) this.carry(topic, parcel)
     for (const [link, ids] of targets) {
-      link.publishTo(topic, parcel, TARGETS | TARGETS_ONLY, ids)
+      link.publishTo(topic, parcel, TARGETS | TARGETS_ONLY, ids, number)
       const copies = several.get(link)
       if (copies !== undefined) link.note(copies)
     }
@@ -353,7 +379,8 @@ export class Publishing {
     member.outstanding++
     if (link === null) this.postTo(member, topic, parcel)
     else {
-      const waiting = { topic, parcel, targets: [member.spec.id], options: TARGETS | TARGETS_ONLY, copies: null }
+      const options = TARGETS | TARGETS_ONLY
+      const waiting = { topic, parcel, targets: [member.spec.id], options, copies: null, number: 0, place: 0 }
       if (this.mayGo(member, link, parcel)) link.publishWaiting(waiting)
       else this.waitFor(member, link, waiting)
     }
@@ -398,7 +425,12 @@ export class Publishing {
     }
     if (this.isRefused(link, lane, waiting)) return
     if (backlog === undefined) {
-      backlog = new Backlog<Waiting>((from, _waiting, reason) => this.droppedOnLink(link, from, reason))
+      backlog = new Backlog<Waiting>(
+        (from, _waiting, reason) => this.droppedOnLink(link, from, reason),
+        (old, instead) => {
+          instead.place = old.place
+        },
+      )
       this.blocked.set(interest, backlog)
       // A lane lies in one backlog.
       for (const one of link.backlog.take(lane)) this.push(backlog, lane, one)

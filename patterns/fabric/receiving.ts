@@ -174,7 +174,7 @@ export class Receiving {
   }
 
   private publishedMore(link: Link, from: Incoming, codec: number, body: Reader, apart: Buffer | null): void {
-    const { options, targets, envelope, codecName, headers, source, start, end } = readContent(
+    const { options, numbers, targets, envelope, codecName, headers, source, start, end } = readContent(
       body,
       codec,
       0,
@@ -182,6 +182,8 @@ export class Receiving {
       from,
       apart,
     )
+    const number = (options & R.NUMBERS) !== 0 ? numbers[0] : 0
+    const place = Math.max(0, number - numbers[1])
     const { subject } = envelope
     const extra = extraOf(codecName, headers, (options & R.KEPT) !== 0)
     const message = new FabricMessage(envelope, codec, source, start, end, extra)
@@ -195,7 +197,11 @@ export class Receiving {
       const interest = this.node.wishes.get(id)
       // It has just ended: who published does not know yet, and counts on an answer.
       if (interest === undefined || !isSubscription(interest) || !valid) writeNumbers(link.outgoing, R.DONE, [id, 1])
-      else (interest.owner as Subscription).deliver(message, link)
+      else {
+        const subscription = interest.owner as Subscription
+        const again = number > 0 && interest.spec.history > 0 && !subscription.had.isNew(link.node, number, place)
+        if (!again) subscription.deliver(message, link)
+      }
     }
   }
 

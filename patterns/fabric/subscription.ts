@@ -2,6 +2,7 @@ import { closedError, HeddleError } from "../../core/errors.ts"
 import { hold, release } from "../../core/keep-alive.ts"
 import { turnIsSpent } from "../../core/turn.ts"
 import { Backlog, Lane, type LanePolicy } from "./backlog.ts"
+import { Had } from "./had.ts"
 import type { InterestSpec } from "./interest.ts"
 import type { Link } from "./link/link.ts"
 import type { FabricMessage } from "./message.ts"
@@ -58,6 +59,8 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   /** Member of a queue group: publishers hear of each message that is done. */
   private readonly isMember: boolean
   readonly spec: InterestSpec
+  /** @internal With history: what has come from each publisher. */
+  readonly had: Had
   /**
    * Resolves when all peers that are known know of the subscription: what they publish from then on arrives. Also when
    * it ends before.
@@ -88,6 +91,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
   ) {
     this.host = host
     this.spec = spec
+    this.had = spec.history > 0 ? new Had() : NOTHING_HAD
     this.isMember = spec.group !== ""
     this.handler = handler as Handler<unknown> | null
     this.concurrency = concurrency
@@ -348,6 +352,9 @@ function workDue(): void {
     }
   }
 }
+
+/** Of subscriptions without history, which nobody asks. */
+const NOTHING_HAD = new Had()
 
 const NONE_WAIT = new Backlog<Held>(() => {})
 

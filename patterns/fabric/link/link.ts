@@ -20,6 +20,7 @@ import {
   MAX_SUBJECTS,
   MEMBERS,
   NOTICE,
+  NUMBERS,
   PUBLISH_MORE,
   REPLY,
   REQUEST,
@@ -54,6 +55,10 @@ export interface Waiting {
   readonly options: number
   /** Null: it is the only one. */
   readonly copies: Copies | null
+  /** Of the message, for wishes with history; 0 = it has none. */
+  readonly number: number
+  /** The number of the first message whose place it has taken ("conflate"); otherwise its own. */
+  place: number
 }
 
 /** The node that a link belongs to. None of these may throw. */
@@ -124,6 +129,8 @@ export class Link implements ConnectionSink, IncomingSink {
   readonly interests = new Map<number, Interest>()
   /** How often the peer has begun to announce them; those of an earlier time hold until it is through (renewals.ts). */
   life = 0
+  /** It has asked for the numbers of messages (a wish with history). */
+  takesNumbers = false
   /** What the peer will answer when it is through with that; 0 = it is. */
   renewal = 0
   /** Requests and other work that wait for room; the node's own affair. */
@@ -209,16 +216,27 @@ export class Link implements ConnectionSink, IncomingSink {
     }
   }
 
-  publishTo(topic: Topic, parcel: Parcel, options: number, targets: readonly number[]): void {
+  /** `number`: of the message, for who asked for numbers; 0 = it has none. `place`: all up to it was sent before, or with it. */
+  publishTo(
+    topic: Topic,
+    parcel: Parcel,
+    options: number,
+    targets: readonly number[],
+    number: number,
+    place = number,
+  ): void {
     this.introduce(topic, parcel)
     this.outgoing.messages++
-    writeRecord(this.outgoing, PUBLISH_MORE, options, NO_NUMBERS, this.subjectOf(topic), parcel, targets)
+    const numbered = number > 0 && this.takesNumbers
+    const bits = numbered ? options | NUMBERS : options
+    const numbers = numbered ? [number, number - place] : NO_NUMBERS
+    writeRecord(this.outgoing, PUBLISH_MORE, bits, numbers, this.subjectOf(topic), parcel, targets)
   }
 
   /** One that waited. */
-  publishWaiting({ topic, parcel, targets, options, copies }: Waiting): void {
+  publishWaiting({ topic, parcel, targets, options, copies, number, place }: Waiting): void {
     if (options === 0) this.publish(topic, parcel)
-    else this.publishTo(topic, parcel, options, targets)
+    else this.publishTo(topic, parcel, options, targets, number, place)
     if (copies !== null) this.note(copies)
   }
 

@@ -3,7 +3,7 @@ import { HeddleError } from "../../../core/errors.ts"
 import type { Reader } from "../../../core/varint.ts"
 import { Envelope } from "../message.ts"
 import type { Incoming } from "./incoming.ts"
-import { APART, HEADERS, INLINE_SUBJECT, TARGETS } from "./records.ts"
+import { APART, HEADERS, INLINE_SUBJECT, NUMBERS, TARGETS } from "./records.ts"
 import { readSubject } from "./subjects.ts"
 import { OWN_CODEC } from "./write.ts"
 
@@ -46,7 +46,7 @@ const content: Content = {
   end: 0,
 }
 
-/** `count` numbers come first; `subject`: the record has one. Valid until the next call. Throws EPROTO. */
+/** `count` numbers come first, none or two (option NUMBERS) for 0; `subject`: the record has one. Valid until the next call. Throws EPROTO. */
 export function readContent(
   reader: Reader,
   codec: number,
@@ -57,7 +57,8 @@ export function readContent(
 ): Content {
   const options = reader.byte()
   const { numbers } = content
-  for (let i = 0; i < count; i++) numbers[i] = reader.varint()
+  const many = (options & NUMBERS) !== 0 && count === 0 ? 2 : count
+  for (let i = 0; i < many; i++) numbers[i] = reader.varint()
   let targets = NO_TARGETS
   if ((options & TARGETS) !== 0 && subject) {
     const wanted = reader.varint()

@@ -53,6 +53,8 @@ export const TARGETS_ONLY = 8
 export const APART = 16
 /** PUBLISH_MORE: kept by the publisher from before the subscription. */
 export const KEPT = 32
+/** PUBLISH_MORE: bears its number, for wishes with history. */
+export const NUMBERS = 64
 /** REPLY: a stream has ended; there is no payload. */
 export const END = 4
 /** REPLY: more follow. */

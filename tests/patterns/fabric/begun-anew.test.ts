@@ -235,4 +235,73 @@ describe("fabric: a link that breaks, in virtual time", () => {
       dropped,
     )
   })
+
+  for (const [how, open] of [
+    ["is away for too long", () => simulatedPair(WINDOW)],
+    ["has forgotten the link", forgetful],
+    ["was forgotten", () => simulatedPair(100_000, { resume: { time: WINDOW }, remember: 0 }, {})],
+  ] as const) {
+    it(`FAB-HIS-3 a subscriber that ${how} gets nothing twice, and what it missed as far as it was kept`, async () => {
+      const { net, near, far, hosts } = await open()
+      near.keep("h.*", { last: 3 })
+      const got: string[] = []
+      const subjects = ["h.a", "h.b"]
+      let n = 0
+      const publish = (count: number): void => {
+        for (let i = 0; i < count; i++) for (const subject of subjects) near.publish(subject, n++)
+      }
+      publish(2)
+      far.subscribe("h.*", ({ data, kept }) => void got.push(`${data}${kept ? " kept" : ""}`), { history: 3 })
+      far.subscribe("h.a", () => {}, { history: "last" })
+      await net.until(near.ready({ subject: "h.a" }))
+      publish(1)
+      await net.run(100)
+      assert.deepEqual(got.splice(0), ["0 kept", "1 kept", "2 kept", "3 kept", "4", "5"])
+      for (let round = 0; round < 3; round++) {
+        net.partition([hosts[0]], [hosts[1]])
+        hosts[0].reset()
+        await net.run(3 * WINDOW)
+        // Four of each, three are kept; in the second round nothing.
+        const first = n
+        if (round !== 1) publish(4)
+        net.heal()
+        await net.until(near.ready({ peers: 1 }))
+        await net.run(2_000)
+        const expected = Array.from({ length: n - first }, (_, i) => `${first + i} kept`).slice(-6)
+        assert.deepEqual(got.splice(0), round === 1 ? [] : expected)
+        publish(1)
+        await net.run(100)
+        assert.deepEqual(got.splice(0), [`${n - 2}`, `${n - 1}`])
+      }
+    })
+  }
+
+  it("FAB-HIS-3 with conflate, too, where messages take the places of earlier ones", async () => {
+    const { net, near, far, hosts } = await simulatedPair(WINDOW, { resume: { time: WINDOW, bytes: 200 } })
+    near.keep("h.*", { last: 1 })
+    const got: string[] = []
+    const options = { history: "last", policy: "conflate" } as const
+    far.subscribe("h.*", ({ subject, data }) => void got.push(`${subject} ${data}`), options)
+    await net.until(near.ready({ subject: "h.a" }))
+    let n = 0
+    const last = new Map<string, number>()
+    for (let step = 0; step < 60; step++) {
+      for (let i = 0; i < 12; i++) {
+        const subject = `h.${"abcde"[(n * 7 + step) % 5]}`
+        near.publish(subject, n)
+        last.set(subject, n++)
+      }
+      await net.run(step % 7)
+      if (step % 10 !== 9) continue
+      net.partition([hosts[0]], [hosts[1]])
+      hosts[0].reset()
+      await net.run(3 * WINDOW)
+      net.heal()
+      await net.until(near.ready({ peers: 1 }))
+      await net.run(step % 20)
+    }
+    await net.run(10_000)
+    assert.equal(new Set(got).size, got.length)
+    for (const [subject, value] of last) assert.ok(got.includes(`${subject} ${value}`), `${subject} ${value}`)
+  })
 })

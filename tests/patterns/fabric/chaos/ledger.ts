@@ -103,8 +103,6 @@ export class Ledger {
       this.accounts.set(key, { first: n, last: n, missing: 0, told: 0 })
       return
     }
-    // A link that began anew tells history again.
-    if (message.kept && n <= account.last) return
     if (n <= account.last) this.faults.push(`${this.name}: ${n} of ${key} after ${account.last}`)
     else account.missing += n - account.last - 1
     account.last = Math.max(n, account.last)
