@@ -149,7 +149,7 @@ export class SubjectIndex<T, M extends object = never> {
     const { literals, wild } = this
     hits.count = 0
     if (literals.findLikely(subject.words, subject.length, subject.hash)) hits.push(literals.answer, literals.reference)
-    if (!wild.isEmpty) wild.match(subject, hits)
+    if (wild.mayMatch(subject.tokens)) wild.match(subject, hits)
   }
 
   private find(table: WordTable | SubjectTrie): boolean {

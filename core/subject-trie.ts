@@ -18,6 +18,9 @@ const ENDS = 2
 const REST = 4
 const STRIDE = 6
 
+/** More tokens than any subject has: no pattern with `>`. */
+const NONE = 1 << 30
+
 /**
  * Patterns with wildcards, by token, with an answer and a reference (never 0) each. A node of the trie is looked at once at most
  * for each match, whatever the patterns are: the work is bounded by the trie, not by two to the power of the tokens.
@@ -41,6 +44,11 @@ export class SubjectTrie {
   private word = ENDS
   private readonly path: number[] = []
   private depth = 0
+  // By number of tokens: patterns without `>`, and those with it, which is one of them.
+  private readonly whole: number[] = []
+  private readonly open: number[] = []
+  /** Fewest tokens of a pattern with `>`. */
+  private leastOpen = NONE
 
   constructor() {
     this.root = this.newNode()
@@ -54,6 +62,14 @@ export class SubjectTrie {
   /** Nodes in use. */
   get size(): number {
     return this.nodes.size
+  }
+
+  /**
+   * False when no pattern matches subjects of so many tokens: known without a look at the nodes, which among many patterns are misses
+   * of the cache.
+   */
+  mayMatch(tokens: number): boolean {
+    return tokens >= this.leastOpen || (tokens < this.whole.length && this.whole[tokens] > 0)
   }
 
   /** True when the pattern is here; it becomes the one at hand, until the next change. */
@@ -78,11 +94,13 @@ export class SubjectTrie {
   insert(pattern: SubjectKey, answer: number, reference: number): void {
     this.walk(pattern, true)
     this.update(answer, reference)
+    this.count(pattern.tokens, 1)
   }
 
   /** Takes a pattern out that `find` has found, with the nodes that nothing leads through any more. */
   remove(pattern: SubjectKey): void {
     const { nodes, path } = this
+    this.count(pattern.tokens, -1)
     this.update(0, 0)
     let { node } = this
     for (let i = this.depth - 1; i >= 0 && this.isBare(node); i--) {
@@ -137,6 +155,16 @@ export class SubjectTrie {
       below = done
       count = found
     }
+  }
+
+  /** One pattern more, or less, at hand. */
+  private count(tokens: number, change: 1 | -1): void {
+    const counts = this.word === REST ? this.open : this.whole
+    while (counts.length <= tokens) counts.push(0)
+    counts[tokens] += change
+    if (counts === this.whole) return
+    const least = this.open.findIndex(count => count > 0)
+    this.leastOpen = least < 0 ? NONE : least
   }
 
   /** Goes to where a pattern ends; false when there is no way and none is to be made. */

@@ -350,6 +350,7 @@ describe("SubjectTrie", () => {
           const subject = randomSubject(random)
           const hits = new SubjectHits()
           trie.match(keyOf(subject), hits)
+          if (hits.count > 0) assert.equal(trie.mayMatch(keyOf(subject).tokens), true)
           assert.deepEqual(
             hits.references.sort((a, b) => a - b),
             left
@@ -368,4 +369,26 @@ describe("SubjectTrie", () => {
         assert.equal(trie.size, nodes)
       }
     }))
+
+  it("knows how many tokens the subjects have that it may match", () => {
+    const trie = new SubjectTrie()
+    const may = () => [1, 2, 3, 4, 5, 9].filter(tokens => trie.mayMatch(tokens))
+    assert.deepEqual(may(), [])
+    trie.insert(keyOf("a.*"), 0, 1)
+    trie.insert(keyOf("*.b"), 0, 2)
+    assert.deepEqual(may(), [2])
+    trie.insert(keyOf("a.*.c.>"), 0, 3)
+    trie.insert(keyOf("a.b.c.d.>"), 0, 4)
+    assert.deepEqual(may(), [2, 4, 5, 9])
+    for (const pattern of ["a.*", "a.*.c.>"]) {
+      trie.find(keyOf(pattern))
+      trie.remove(keyOf(pattern))
+    }
+    assert.deepEqual(may(), [2, 5, 9])
+    for (const pattern of ["*.b", "a.b.c.d.>"]) {
+      trie.find(keyOf(pattern))
+      trie.remove(keyOf(pattern))
+    }
+    assert.deepEqual(may(), [])
+  })
 })
