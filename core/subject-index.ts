@@ -16,21 +16,30 @@ const hits = new SubjectHits()
  * their number is for the owner to bound.
  *
  * With `memberOf`, which must always say the same of a value, the index also knows which set of members wants each pattern. Sets
- * are few, where patterns are a million: `audiences` finds them without looking at a single value.
+ * are few, where patterns are a million: `audiences` finds them without looking at a single value. With `labelOf`, which says a
+ * number of a value and always the same, it knows that, too, where a literal pattern has one value.
  */
 export class SubjectIndex<T, M extends object = never> {
-  private readonly literals = new WordTable()
+  private readonly literals: WordTable
   private readonly wild = new SubjectTrie()
   // By the reference of a pattern.
   private readonly held: Held<T>[] = [undefined]
   private readonly free: number[] = []
   private readonly memberOf: ((value: T) => M) | null
+  private readonly labelOf: ((value: T) => number) | null
   private readonly sets = new Audiences<M>()
   private count = 0
   private changes = 0
+  /**
+   * What `audiences` found last, if that is one value under a literal pattern: its label. 0 = it is something else.
+   */
+  label = 0
 
-  constructor(memberOf: ((value: T) => M) | null = null) {
+  /** `labelOf` says whole numbers below 2^31, 0 for a value that has none. */
+  constructor(memberOf: ((value: T) => M) | null = null, labelOf: ((value: T) => number) | null = null) {
     this.memberOf = memberOf
+    this.labelOf = labelOf
+    this.literals = new WordTable(labelOf === null ? 0 : 1)
   }
 
   /** Values, each counted once for every time it was added. */
@@ -48,7 +57,7 @@ export class SubjectIndex<T, M extends object = never> {
 
   /** The same value may stand under several patterns, and several times under one. */
   add(pattern: string, value: T): void {
-    const { memberOf, sets, held } = this
+    const { memberOf, labelOf, sets, held } = this
     key.setText(pattern)
     const table = isLiteral(pattern) ? this.literals : this.wild
     this.count++
@@ -57,18 +66,22 @@ export class SubjectIndex<T, M extends object = never> {
       const { reference } = table
       held[reference] = withValue(held[reference], value)
       if (memberOf !== null) table.update(sets.add(table.answer, memberOf(value)), reference)
+      if (labelOf !== null && table === this.literals) this.literals.label = 0
       return
     }
     const reference = this.free.pop() ?? held.length
     held[reference] = value
     const answer = memberOf === null ? 0 : sets.add(0, memberOf(value))
     if (table === this.wild) this.wild.insert(key, answer, reference)
-    else this.literals.insert(key.words, key.length, key.hash, answer, reference)
+    else {
+      this.literals.insert(key.words, key.length, key.hash, answer, reference)
+      if (labelOf !== null) this.literals.label = labelOf(value)
+    }
   }
 
   /** Takes the value out once (compared by `===`). Returns false, and does nothing, when the pattern does not have it. */
   remove(pattern: string, value: T): boolean {
-    const { memberOf, sets, held } = this
+    const { memberOf, labelOf, sets, held } = this
     key.setText(pattern)
     const table = isLiteral(pattern) ? this.literals : this.wild
     if (!this.find(table)) return false
@@ -79,8 +92,10 @@ export class SubjectIndex<T, M extends object = never> {
     this.changes++
     if (countHeld(before) > 1) {
       held[reference] = withoutValue(before, value)
+      const left = listHeld(held[reference])
+      if (labelOf !== null && table === this.literals && left.length === 1) this.literals.label = labelOf(left[0])
       if (memberOf === null) return true
-      const members = new Set(listHeld(held[reference]).map(memberOf))
+      const members = new Set(left.map(memberOf))
       table.update(sets.replace(table.answer, [...members]), reference)
       return true
     }
@@ -120,9 +135,11 @@ export class SubjectIndex<T, M extends object = never> {
     return hits.count > 0
   }
 
-  /** With `memberOf`: appends the set of members of each pattern that matches, and returns how many. */
+  /** With `memberOf`: appends the set of members of each pattern that matches, and returns how many; see `label`. */
   audiences(subject: SubjectKey, into: Audience<M>[]): number {
-    this.search(subject)
+    this.label = 0
+    const literal = this.search(subject)
+    if (literal && hits.count === 1 && this.labelOf !== null) this.label = this.literals.label
     for (let i = 0; i < hits.count; i++) into.push(this.sets.get(hits.answers[i]))
     return hits.count
   }
@@ -145,11 +162,14 @@ export class SubjectIndex<T, M extends object = never> {
     return this.held.flatMap(held => listHeld(held))
   }
 
-  private search(subject: SubjectKey): void {
+  /** True when a literal pattern is among what it found. */
+  private search(subject: SubjectKey): boolean {
     const { literals, wild } = this
     hits.count = 0
-    if (literals.findLikely(subject.words, subject.length, subject.hash)) hits.push(literals.answer, literals.reference)
+    const literal = literals.findLikely(subject.words, subject.length, subject.hash)
+    if (literal) hits.push(literals.answer, literals.reference)
     if (wild.mayMatch(subject.tokens)) wild.match(subject, hits)
+    return literal
   }
 
   private find(table: WordTable | SubjectTrie): boolean {

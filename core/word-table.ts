@@ -4,6 +4,7 @@ import { ANSWER, Level, REFERENCE } from "./prefix-level.ts"
 /**
  * A map from keys to two numbers each, an answer and a reference. A key is 32-bit words (the last one filled up with zeros), its
  * length in bytes, and its hash. To find one among a million misses the processor's cache once: the key lies beside its answer.
+ * A table with labels has a third number for each key.
  */
 export class WordTable {
   /** Keys in it. */
@@ -14,6 +15,11 @@ export class WordTable {
   // The key that was found or inserted last.
   private level: Level = NO_LEVEL
   private offset = 0
+  private readonly labels: 0 | 1
+
+  constructor(labels: 0 | 1 = 0) {
+    this.labels = labels
+  }
 
   /** Memory held, in bytes. */
   get bytes(): number {
@@ -32,7 +38,7 @@ export class WordTable {
     return true
   }
 
-  /** `find` for a key that most likely is here. */
+  /** `find` for a key that most likely is here, in a table where no reference is 0. */
   findLikely(words: Int32Array, length: number, hash: number): boolean {
     const { levels } = this
     const level = length < levels.length ? levels[length] : undefined
@@ -59,6 +65,15 @@ export class WordTable {
     return this.level.table[this.offset + REFERENCE]
   }
 
+  /** Of the key at hand, in a table with labels: 0 until it is set. */
+  get label(): number {
+    return this.level.label(this.offset)
+  }
+
+  set label(label: number) {
+    this.level.setLabel(this.offset, label)
+  }
+
   update(answer: number, reference: number): void {
     this.level.table[this.offset + ANSWER] = answer
     this.level.table[this.offset + REFERENCE] = reference
@@ -68,7 +83,7 @@ export class WordTable {
   insert(words: Int32Array, length: number, hash: number, answer: number, reference: number): void {
     const { levels } = this
     while (levels.length <= length) levels.push(undefined)
-    levels[length] ??= new Level(length, this.chains)
+    levels[length] ??= new Level(length, this.chains, this.labels)
     const level = levels[length]
     this.count++
     this.level = level

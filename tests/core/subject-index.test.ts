@@ -261,7 +261,10 @@ describe("SubjectIndex, audiences", () => {
   it("agree with a list of wishes, and are the same object for the same set", () =>
     seeded(random => {
       const owners = ["a", "b", "c", "d"].map(name => ({ name }))
-      const index = new SubjectIndex<Wish, { readonly name: string }>(({ owner }) => owner)
+      const index = new SubjectIndex<Wish, { readonly name: string }>(
+        ({ owner }) => owner,
+        ({ id }) => id + 1,
+      )
       const wishes: [string, Wish][] = []
       const key = new SubjectKey()
       for (let i = 0; i < OPERATIONS; i++) {
@@ -280,12 +283,15 @@ describe("SubjectIndex, audiences", () => {
         const subject = random.pick([randomSubject(random), `many.${random.int(0, 50)}`])
         key.setText(subject)
         const sets = index.audiences(key, [])
+        const { label } = index
         const into: { readonly members: readonly { readonly name: string }[] }[] = []
         assert.equal(index.audiences(key, into as never), sets)
         const names = new Set(into.flatMap(({ members }) => members.map(({ name }) => name)))
         const wanted = wishes.filter(([pattern]) => matches(pattern, subject))
         assert.deepEqual([...names].sort(), [...new Set(wanted.map(([, { owner }]) => owner.name))].sort(), subject)
         assert.equal(sets, new Set(wanted.map(([pattern]) => pattern)).size)
+        const [[pattern, lone] = ["", undefined]] = wanted.length === 1 ? wanted : []
+        assert.equal(label, lone !== undefined && isLiteral(pattern) ? lone.id + 1 : 0)
         for (const one of into) assert.equal(new Set(one.members).size, one.members.length)
       }
     }))
