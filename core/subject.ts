@@ -42,6 +42,24 @@ export function checkGroup(name: string): void {
   if (bytes > MAX_GROUP) throw tooLong(what, name, MAX_GROUP)
 }
 
+/** Whether `checkSubject` would take what lies in `bytes`, and it is ASCII. Never reads beyond `end`. */
+export function isAsciiSubject(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > MAX_SUBJECT) return false
+  let token = start
+  let code = 0
+  for (let at = start; at < end; at++) {
+    const before = code
+    code = bytes[at]
+    if (code > 0x7f) return false
+    if (code > DOT) continue
+    if (code <= SPACE) return false
+    if (code !== DOT) continue
+    if (at === token || (at === token + 1 && (before === STAR || before === REST))) return false
+    token = at + 1
+  }
+  return end > token && (end > token + 1 || (code !== STAR && code !== REST))
+}
+
 /** False when a token of the pattern is a wildcard. */
 export function isLiteral(pattern: string): boolean {
   for (let at = pattern.indexOf("*"); at !== -1; at = pattern.indexOf("*", at + 1))

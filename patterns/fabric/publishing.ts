@@ -73,7 +73,10 @@ export class Publishing {
 
   publish(subject: string, data: unknown, options: PublishOptions | undefined): PublishResult {
     const topic = this.topics.forPublishing(subject)
-    if (topic === null) return this.publishPassing(subject, this.topics.passingTo, data, options)
+    if (topic === null) {
+      const { passingTo, passingFor } = this.topics
+      return this.publishPassing(subject, passingTo, passingFor, data, options)
+    }
     const value = this.schemas.size === 0 ? data : this.schemas.check(subject, data)
     topic.messages++
     const simple = topic.targeted.length === 0 && topic.groups.length === 0
@@ -108,6 +111,7 @@ export class Publishing {
   private publishPassing(
     subject: string,
     links: readonly Link[],
+    target: number,
     data: unknown,
     options: PublishOptions | undefined,
   ): PublishResult {
@@ -119,7 +123,7 @@ export class Publishing {
     if (passing.text !== subject) passing.setText(subject)
     this.lost = 0
     for (let i = 0; i < links.length; i++) {
-      if (this.isOpen(links[i], parcel)) links[i].publishPassing(passing, parcel)
+      if (this.isOpen(links[i], parcel)) links[i].publishPassing(passing, parcel, target)
       else this.waitPassing(subject, parcel, links[i])
     }
     return this.lost === 0 ? sentTo(links.length) : { peers: links.length, dropped: this.lost, taken: true }

@@ -1,3 +1,4 @@
+import { isAsciiSubject } from "../../core/subject.ts"
 import { SubjectKey } from "../../core/subject-key.ts"
 import type { Reader } from "../../core/varint.ts"
 import { QUEUE, readInterest, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
@@ -63,8 +64,8 @@ export class Receiving {
 
   /** Messages come: what they need is brought near. Returns how far it has looked. */
   lookAhead(bytes: Buffer, at: number, end: number): number {
-    const { local } = this.node.topics
-    if (local.size >= FAR) return this.lookahead.look(local, bytes, at, end)
+    const { topics, wishes } = this.node
+    if (topics.local.size >= FAR) return this.lookahead.look(topics.local, wishes, bytes, at, end)
     this.lookahead.clear()
     return end
   }
@@ -140,11 +141,49 @@ export class Receiving {
    */
   private publishedNamed(from: Incoming, codec: number, body: Reader): boolean {
     const { bytes, at, end } = body
-    if (codec === OWN_CODEC || end - at < 3 || bytes[at] !== R.INLINE_SUBJECT) return false
+    if (codec === OWN_CODEC || end - at < 3) return false
+    if (bytes[at] === R.FOR_ONE) return this.publishedForOne(from, codec, body)
+    if (bytes[at] !== R.INLINE_SUBJECT) return false
     const length = bytes[at + 1]
     const start = at + 2
     const payload = start + length
     if (length >= 0x80 || payload > end) return false
+    return this.publishedHere(from, codec, bytes, start, payload, end)
+  }
+
+  /** The same with the number of the subscription that wants it. */
+  private publishedForOne(from: Incoming, codec: number, body: Reader): boolean {
+    const { bytes, at, end } = body
+    let start = at + 2
+    let id = 0
+    let more = true
+    for (let shift = 0; more && shift < 28; shift += 7) {
+      const byte = bytes[start++]
+      id |= (byte & 127) << shift
+      more = byte >= 0x80
+    }
+    const length = bytes[start++]
+    const payload = start + length
+    // All that was read lies before `payload`: where it does not lie in the record, none of it counts.
+    if (more || bytes[at + 1] !== 1 || !(length < 0x80) || payload > end || !isAsciiSubject(bytes, start, payload))
+      return false
+    const subscription = this.node.wishes.plain(id)
+    if (subscription === undefined) return this.publishedHere(from, codec, bytes, start, payload, end)
+    const envelope = new NamedEnvelope(bytes, start, payload, from.origin)
+    const message = new FabricMessage(envelope, codec, bytes, payload, end, null)
+    if (this.node.schemas.size === 0 || this.isValid(message)) subscription.deliver(message, null)
+    return true
+  }
+
+  /** A message for whoever wants its subject, which lies in `bytes` from `start` to `payload`. */
+  private publishedHere(
+    from: Incoming,
+    codec: number,
+    bytes: Buffer,
+    start: number,
+    payload: number,
+    end: number,
+  ): boolean {
     const { wanted } = this
     let key = this.lookahead.take(bytes, start)
     if (key === null) {
@@ -188,11 +227,13 @@ export class Receiving {
     const extra = extraOf(codecName, headers, (options & R.KEPT) !== 0)
     const message = new FabricMessage(envelope, codec, source, start, end, extra)
     const valid = this.node.schemas.size === 0 || this.isValid(message)
-    if ((options & R.TARGETS_ONLY) === 0 && valid) {
+    const over = (options & R.PLAIN) !== 0 && targets.some(id => this.node.wishes.plain(id) === undefined)
+    if (((options & R.TARGETS_ONLY) === 0 || over) && valid) {
       const wanted: Subscription[] = []
       this.node.topics.local.match(subject, wanted)
       for (const subscription of wanted) subscription.deliver(message, null)
     }
+    if (over) return
     for (const id of targets) {
       const interest = this.node.wishes.get(id)
       // It has just ended: who published does not know yet, and counts on an answer.

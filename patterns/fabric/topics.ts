@@ -81,6 +81,15 @@ function memberOf({ spec, link }: Interest): Link | typeof APART {
   return spec.kind === SUBSCRIBE && !spec.targeted && link !== null ? link : APART
 }
 
+/** Larger numbers would take five bytes. */
+const MAX_LABEL = (1 << 28) - 1
+
+/** The number by which messages may name a plain wish of a peer; 0 = by its subject only. */
+function labelOf(interest: Interest): number {
+  const { id } = interest.spec
+  return memberOf(interest) !== APART && id <= MAX_LABEL ? id : 0
+}
+
 /** After so many subjects that were passing, the Maps of topics are asked last. */
 const LONG_STREAK = 16
 
@@ -100,7 +109,7 @@ export function sentTo(peers: number): PublishResult {
 /** The wishes of peers and of this node, and the subjects in use with who gets them. */
 export class Topics {
   /** Interests of peers, queue groups of all nodes, services and workers of all nodes. */
-  readonly interests = new SubjectIndex<Interest, Link | typeof APART>(memberOf)
+  readonly interests = new SubjectIndex<Interest, Link | typeof APART>(memberOf, labelOf)
   /** Plain subscriptions of this node. */
   readonly local = new SubjectIndex<Subscription>()
   /** What is kept for late joiners. */
@@ -119,6 +128,8 @@ export class Topics {
   readonly passing = new SubjectKey()
   /** The peers that want it. */
   passingTo: readonly Link[] = NONE
+  /** The wish of the peer, if it is one alone and literal; otherwise 0. */
+  passingFor = 0
   private readonly doorkeeper = new Doorkeeper()
   /** Subjects that were passing, one after the other. */
   private streak = 0
@@ -137,7 +148,7 @@ export class Topics {
 
   /**
    * The topic of a subject that somebody publishes to. Null: it is passing. More subjects are in use than topics, this one
-   * has not been used lately, and only plain subscriptions of peers want it: `passingTo`. Throws as `of`.
+   * has not been used lately, and only plain subscriptions of peers want it: `passingTo`, `passingFor`. Throws as `of`.
    */
   forPublishing(subject: string): Topic | null {
     const { latest, passing, doorkeeper } = this
@@ -174,6 +185,7 @@ export class Topics {
     if (this.carriers.length > 0 || this.local.hasMatch(passing) || this.keepers.hasMatch(passing)) return false
     while (audiences.length > 0) audiences.pop()
     const count = this.interests.audiences(passing, audiences)
+    this.passingFor = this.interests.label
     if (count === 0) {
       this.passingTo = NONE
       return true

@@ -1,12 +1,14 @@
+import { IdTable } from "../../core/id-table.ts"
 import { announcedSize, Interest, QUEUE, SUBSCRIBE } from "./interest.ts"
 import type { Taker } from "./node.ts"
-import type { Subscription } from "./subscription.ts"
+import { Subscription } from "./subscription.ts"
 import type { Topics } from "./topics.ts"
 
 /** What this node itself wants: its subscriptions, services and workers by number. */
 export class Wishes {
   private readonly topics: Topics
-  private readonly byId = new Map<number, Interest>()
+  /** Plain subscriptions stand for themselves: there may be a million, and nothing has to be kept of them besides. */
+  private readonly byId = new IdTable<Interest | Subscription>()
   /** What it takes to tell a newcomer of all of them, roughly. */
   bytes = 0
 
@@ -19,27 +21,43 @@ export class Wishes {
   }
 
   get(id: number): Interest | undefined {
-    return this.byId.get(id)
+    const found = this.byId.get(id)
+    return found === undefined ? undefined : interestOf(found)
   }
 
-  [Symbol.iterator](): IterableIterator<Interest> {
-    return this.byId.values()
+  /** The plain subscription of that number. */
+  plain(id: number): Subscription | undefined {
+    const found = this.byId.get(id)
+    return found instanceof Subscription ? found : undefined
+  }
+
+  /** As `IdTable` does, for numbers that a batch of messages names. */
+  bringNear(ids: Int32Array, count: number, touch: (value: unknown) => number): number {
+    return this.byId.bringNear(ids, count, touch)
+  }
+
+  *[Symbol.iterator](): IterableIterator<Interest> {
+    for (const found of this.byId) yield interestOf(found)
   }
 
   add(taker: Taker): Interest {
     const { spec } = taker
     const interest = new Interest(spec, null, taker)
-    this.byId.set(spec.id, interest)
     this.bytes += announcedSize(spec)
-    if (isPlain(interest)) this.topics.local.add(spec.pattern, taker as Subscription)
-    else this.topics.interests.add(spec.pattern, interest)
+    if (isPlain(interest)) {
+      this.byId.set(spec.id, taker as Subscription)
+      this.topics.local.add(spec.pattern, taker as Subscription)
+    } else {
+      this.byId.set(spec.id, interest)
+      this.topics.interests.add(spec.pattern, interest)
+    }
     return interest
   }
 
   /** Null: it had been removed before. */
   remove(taker: Taker): Interest | null {
     const { spec } = taker
-    const interest = this.byId.get(spec.id)
+    const interest = this.get(spec.id)
     if (interest === undefined) return null
     this.byId.delete(spec.id)
     this.bytes -= announcedSize(spec)
@@ -49,8 +67,12 @@ export class Wishes {
   }
 
   *takers(): Generator<Taker> {
-    for (const { owner } of this.byId.values()) yield owner as Taker
+    for (const found of this.byId) yield found instanceof Subscription ? found : (found.owner as Taker)
   }
+}
+
+function interestOf(found: Interest | Subscription): Interest {
+  return found instanceof Subscription ? new Interest(found.spec, null, found) : found
 }
 
 /** Found by subject, not named by messages. */

@@ -5,6 +5,7 @@ import {
   checkPattern,
   checkSubject,
   covers,
+  isAsciiSubject,
   isLiteral,
   MAX_GROUP,
   MAX_SUBJECT,
@@ -223,4 +224,27 @@ describe("Subject", () => {
         assert.ok(seen.true > 0 && seen.false > 0)
       }))
   })
+})
+
+describe("isAsciiSubject", () => {
+  it("agrees with checkSubject for bytes at any place, and has no other letters", () =>
+    seeded(random => {
+      for (let i = 0; i < 20_000; i++) {
+        const letters = ["a", "b", ".", ".", "*", ">", random.pick([" ", "\0", "\t", "é", "$", "c"])]
+        const subject =
+          i % 1000 === 0
+            ? "a".repeat(random.int(MAX_SUBJECT - 1, MAX_SUBJECT + 1))
+            : Array.from({ length: random.int(0, 8) }, () => random.pick(letters)).join("")
+        let valid = /^[!-~]*$/.test(subject)
+        try {
+          checkSubject(subject)
+        } catch {
+          valid = false
+        }
+        const around = random.pick([".", "a", ""])
+        const bytes = Buffer.from(`${around}${subject}${around}`)
+        const start = around.length
+        assert.equal(isAsciiSubject(bytes, start, bytes.length - start), valid, JSON.stringify(subject))
+      }
+    }))
 })

@@ -204,12 +204,12 @@ export class Link implements ConnectionSink, IncomingSink {
     }
   }
 
-  /** The same for a subject that has no topic. */
-  publishPassing(subject: SubjectKey, parcel: Parcel): void {
+  /** The same for a subject that has no topic. `target`: as for `Outgoing.publishNamed`. */
+  publishPassing(subject: SubjectKey, parcel: Parcel, target: number): void {
     const { outgoing } = this
     if (parcel.structures > this.structures) this.teach(parcel.structures)
     if (parcel.headers === null && parcel.size <= APART_FROM && parcel.codecName === "") {
-      outgoing.publishNamed(subject, parcel)
+      outgoing.publishNamed(subject, parcel, target)
     } else {
       outgoing.messages++
       writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, Buffer.from(subject.text), parcel)

@@ -5,7 +5,7 @@ import type { SubjectKey } from "../../../core/subject-key.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import { CHUNK, type Chunk, releaseChunk, SMALL_CHUNK, takeChunk } from "./chunks.ts"
 import type { Parcel } from "./parcel.ts"
-import { INLINE_SUBJECT, NUMBERED, PUBLISH, PUBLISH_MORE } from "./records.ts"
+import { FOR_ONE, INLINE_SUBJECT, NUMBERED, PUBLISH, PUBLISH_MORE } from "./records.ts"
 
 interface Batch {
   readonly bytes: Buffer
@@ -141,13 +141,19 @@ export class Outgoing {
     this.messages++
   }
 
-  /** A published message whose subject goes as text: PUBLISH_MORE with nothing else. */
-  publishNamed(subject: SubjectKey, parcel: Parcel): void {
+  /** A published message whose subject goes as text. `target`: the plain interest that alone wants it; 0 = that is not known. */
+  publishNamed(subject: SubjectKey, parcel: Parcel, target: number): void {
     const { length } = subject
-    let at = this.reserve(2 + varintSize(length) + length + parcel.size)
+    const targets = target === 0 ? 0 : 1 + varintSize(target)
+    let at = this.reserve(2 + targets + varintSize(length) + length + parcel.size)
     const { buffer } = this
     buffer[at++] = PUBLISH_MORE | (parcel.codec << 4)
-    buffer[at++] = INLINE_SUBJECT
+    if (target === 0) buffer[at++] = INLINE_SUBJECT
+    else {
+      buffer[at++] = FOR_ONE
+      buffer[at++] = 1
+      at = writeVarint(target, buffer, at)
+    }
     at = subject.copyTo(buffer, writeVarint(length, buffer, at))
     parcel.copyTo(buffer, at)
     this.messages++

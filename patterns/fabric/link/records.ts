@@ -55,6 +55,10 @@ export const APART = 16
 export const KEPT = 32
 /** PUBLISH_MORE: bears its number, for wishes with history. */
 export const NUMBERS = 64
+/** PUBLISH_MORE: the targets are plain, and if one of them is over, the message is for all plain ones that match. */
+export const PLAIN = 128
+/** PUBLISH_MORE: a subject in text, for one plain interest. */
+export const FOR_ONE = INLINE_SUBJECT | TARGETS | TARGETS_ONLY | PLAIN
 /** REPLY: a stream has ended; there is no payload. */
 export const END = 4
 /** REPLY: more follow. */

@@ -3,11 +3,15 @@ import { SubjectIndex } from "../../../core/subject-index.ts"
 import { SubjectKey } from "../../../core/subject-key.ts"
 import { varintSize, writeVarint } from "../../../core/varint.ts"
 import { Lookahead } from "../../../patterns/fabric/link/lookahead.ts"
-import { INLINE_SUBJECT, PUBLISH, PUBLISH_MORE } from "../../../patterns/fabric/link/records.ts"
+import { FOR_ONE, INLINE_SUBJECT, PUBLISH, PUBLISH_MORE } from "../../../patterns/fabric/link/records.ts"
 import type { Subscription } from "../../../patterns/fabric/subscription.ts"
+import { Topics } from "../../../patterns/fabric/topics.ts"
+import { Wishes } from "../../../patterns/fabric/wishes.ts"
 import { seeded } from "../../support/random.ts"
 
 const WISH = { delivered: 1 } as Subscription
+
+const NO_WISHES = new Wishes(new Topics())
 
 function wishes(): SubjectIndex<Subscription> {
   const index = new SubjectIndex<Subscription>()
@@ -30,6 +34,18 @@ const named = (subject: string, payload: number): Buffer =>
     Buffer.alloc(payload),
   )
 
+const forOne = (id: number, payload: number): Buffer => {
+  const number = Buffer.alloc(varintSize(id))
+  writeVarint(id, number, 0)
+  return record(
+    Buffer.from([PUBLISH_MORE, FOR_ONE, 1]),
+    number,
+    Buffer.from([3]),
+    Buffer.from("s.1"),
+    Buffer.alloc(payload),
+  )
+}
+
 describe("Lookahead", () => {
   it("has the key of each subject that is valid and in ASCII, in order, where the message is", () =>
     seeded(random => {
@@ -37,11 +53,13 @@ describe("Lookahead", () => {
       const lookahead = new Lookahead()
       for (let round = 0; round < 200; round++) {
         const subjects: (string | null)[] = Array.from({ length: random.int(1, 60) }, () =>
-          random.pick([`s.${random.int(0, 1100)}`, "s.größe", "s..x", "", null]),
+          random.pick([`s.${random.int(0, 1100)}`, "s.größe", "s..x", "", null, null]),
         )
         const batch = Buffer.concat(
           subjects.map(subject =>
-            subject === null ? record(Buffer.from([PUBLISH, 1, 2])) : named(subject, random.pick([0, 64, 300, 20_000])),
+            subject === null
+              ? random.pick([record(Buffer.from([PUBLISH, 1, 2])), forOne(random.int(0, 1 << random.int(1, 30)), 64)])
+              : named(subject, random.pick([0, 64, 300, 20_000])),
           ),
         )
         let at = 0
@@ -54,7 +72,7 @@ describe("Lookahead", () => {
           if (length >= 1 << 14) length = (length & 0x3fff) | (batch[at++] << 14)
           if (subject !== null) {
             if (start >= seen) {
-              seen = lookahead.look(index, batch, start, batch.length)
+              seen = lookahead.look(index, NO_WISHES, batch, start, batch.length)
               assert.ok(seen > start)
             }
             const taken = lookahead.take(batch, at + 3)
@@ -77,7 +95,7 @@ describe("Lookahead", () => {
     const index = wishes()
     const lookahead = new Lookahead()
     const batch = Buffer.concat([named("s.1", 10), named("s.2", 10)])
-    lookahead.look(index, batch, 0, batch.length)
+    lookahead.look(index, NO_WISHES, batch, 0, batch.length)
     assert.equal(lookahead.take(Buffer.from(batch), 4), null)
     assert.equal(lookahead.take(batch, 5), null)
     assert.equal(lookahead.take(batch, 4)?.length, 3)
@@ -96,10 +114,10 @@ describe("Lookahead", () => {
         for (let i = 0; i + 3 < bytes.length; i += random.int(1, 20)) {
           bytes[i] = random.int(0, 40)
           bytes[i + 1] = PUBLISH_MORE
-          bytes[i + 2] = INLINE_SUBJECT
+          bytes[i + 2] = random.pick([INLINE_SUBJECT, FOR_ONE])
         }
         const at = random.int(0, bytes.length - 1)
-        assert.ok(lookahead.look(index, bytes, at, bytes.length) > at)
+        assert.ok(lookahead.look(index, NO_WISHES, bytes, at, bytes.length) > at)
       }
     }))
 })

@@ -161,6 +161,18 @@ describe("fabric: more subjects than are remembered", () => {
     assert.deepEqual(got, expected)
   })
 
+  it("FAB-SUB-22 reach the subscription that takes the place of one which is over", async () => {
+    const [a, b] = await overTcp(2)
+    const before = collect<number>(b, "place")
+    await before.subscription.ready
+    crowd(a)
+    a.publish("place", 1)
+    before.subscription.unsubscribe()
+    const after = collect<number>(b, "place")
+    assert.deepEqual(await after.count(1), [1])
+    assert.deepEqual(before.messages, [])
+  })
+
   it("FAB-SUB-10 one that comes again gets a topic and a number", async () => {
     const [a, b] = await overTcp(2)
     const got = collect<number>(b, "again")

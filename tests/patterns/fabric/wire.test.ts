@@ -64,6 +64,50 @@ describe("The wire of the fabric as docs/wire.md has it", () => {
     ])
   })
 
+  it("is told which of its interests wants a subject that passes, where that is one", async () => {
+    await peer.send([interest(500, 0, "orders.eu"), interest(6, 0, "orders.us"), interest(7, 0, "orders.us")])
+    await peer.send([interest(8, 0, "*.de"), interest(9, 0, "orders.größe"), interest(10, 0, "last")])
+    await node.ready({ subject: "last" })
+    // More subjects than anybody remembers.
+    for (let i = 0; i < 9_000; i++) node.publish(`crowd.${i}`, null)
+    for (const subject of ["orders.eu", "orders.us", "orders.de", "orders.größe"])
+      node.publish(subject, 1, { codec: "json" })
+    const got: unknown[] = []
+    for (let i = 0; i < 4; i++) {
+      const { body } = await peer.next(1)
+      const options = body.byte()
+      const targets = (options & 4) !== 0 ? Array.from({ length: body.varint() }, () => body.varint()) : []
+      got.push([options, targets, body.text(), body.rest().toString()])
+    }
+    assert.deepEqual(got, [
+      [1 | 4 | 8 | 128, [500], "orders.eu", "1"],
+      [1, [], "orders.us", "1"],
+      [1, [], "orders.de", "1"],
+      [1 | 4 | 8 | 128, [9], "orders.größe", "1"],
+    ])
+  })
+
+  it("names a plain subscription that alone wants a message; one that is over stands for all that match", async () => {
+    const got: string[] = []
+    const first = node.subscribe("n.a", ({ subject, data }) => void got.push(`first ${subject} ${data as number}`))
+    node.subscribe("n.>", ({ subject, data }) => void got.push(`second ${subject} ${data as number}`))
+    const { body } = await peer.next(11)
+    body.byte()
+    body.byte()
+    const id = body.varint()
+    const message = (subject: string, ...ids: number[]) =>
+      record(1, 2, 1 | 4 | 8 | 128, varint(ids.length), ...ids.map(varint), sized(subject), String(got.length))
+    await peer.send([message("n.a", id), message("n.größe", id)])
+    await until(() => got.length === 2)
+    first.unsubscribe()
+    await peer.send([message("n.a", id), message("n.größe", id), message("n.a", 2 ** 40)])
+    await until(() => got.length === 5)
+    assert.deepEqual(got, ["first n.a 0", "first n.größe 0", "second n.a 2", "second n.größe 2", "second n.a 2"])
+    // Nobody waits for an answer: SYNCED is the next that comes, but for what was told of the subscriptions.
+    await peer.send([record(13, 0, varint(1), varint(7))])
+    assert.equal((await peer.next(8, 13)).type, 13)
+  })
+
   it("publishes, and is acknowledged", async () => {
     const got: unknown[] = []
     node.subscribe("n.>", message => void got.push([message.subject, message.data, [...message.headers]]))
