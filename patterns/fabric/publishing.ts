@@ -123,8 +123,10 @@ export class Publishing {
     if (passing.text !== subject) passing.setText(subject)
     this.lost = 0
     for (let i = 0; i < links.length; i++) {
-      if (this.isOpen(links[i], parcel)) links[i].publishPassing(passing, parcel, target)
-      else this.waitPassing(subject, parcel, links[i])
+      const link = links[i]
+      // Of a peer that says anew what it wants, numbers of before may be those of other wishes.
+      if (this.isOpen(link, parcel)) link.publishPassing(passing, parcel, link.renewal === 0 ? target : 0)
+      else this.waitPassing(subject, parcel, link)
     }
     return this.lost === 0 ? sentTo(links.length) : { peers: links.length, dropped: this.lost, taken: true }
   }

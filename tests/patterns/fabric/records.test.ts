@@ -101,10 +101,10 @@ describe("Records of a peer that lies", () => {
     "an empty subject": [record(SUBJECT, 0, varint(0))],
     "structures that are none": [record(STRUCTURES, 0, Buffer.alloc(50, 0xfe))],
     "more targets than bytes": [record(PUBLISH_MORE, 0, 1 | 4, varint(HUGE), sized("open.a"))],
-    "an invalid subject for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 64, varint(1), varint(1), sized("a..b"))],
-    "half a subject for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 64, varint(1), varint(1), varint(6), "a.b")],
-    "no subject for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 64, varint(1), varint(1))],
-    "half a number for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 64, varint(1), 0x80)],
+    "an invalid subject for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 128, varint(1), varint(1), sized("a..b"))],
+    "half a subject for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 128, varint(1), varint(1), varint(6), "a.b")],
+    "no subject for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 128, varint(1), varint(1))],
+    "half a number for one": [record(PUBLISH_MORE, 0, 1 | 4 | 8 | 128, varint(1), 0x80)],
     "headers longer than the record": [record(PUBLISH_MORE, 0, 1 | 2, sized("open.a"), varint(1_000), "x")],
     "a payload that does not come": [record(PUBLISH_MORE, 0, 1 | 16, sized("open.a"))],
     "an interest twice": [interest(1, 0, "a"), interest(1, 0, "b")],
@@ -229,10 +229,10 @@ describe("Records of a peer that lies", () => {
       record(PUBLISH_MORE, JSON_CODEC, 1 | 4, varint(2), varint(77), varint(HUGE), sized("open.a"), "1"),
     ],
     "plain targets that are none": [
-      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 64, varint(1), varint(HUGE), sized("open.a"), "1"),
-      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 64, varint(1), varint(2 ** 28), sized("open.a"), "1"),
-      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 64, varint(0), sized("open.a"), "1"),
-      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 64, varint(2), varint(77), varint(78), sized("open.a"), "1"),
+      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 128, varint(1), varint(HUGE), sized("open.a"), "1"),
+      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 128, varint(1), varint(2 ** 28), sized("open.a"), "1"),
+      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 128, varint(0), sized("open.a"), "1"),
+      record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 128, varint(2), varint(77), varint(78), sized("open.a"), "1"),
     ],
     "targets that are services and workers": [],
     "a request to nobody": [
@@ -255,7 +255,7 @@ describe("Records of a peer that lies", () => {
     const others = Array.from({ length: 1_000 }, (_, i) => varint(i + 1))
     HARMLESS["targets that are services and workers"] = [
       record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8, varint(others.length), ...others, sized("open.a"), "1"),
-      ...others.map(id => record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 64, varint(1), id, sized("open.a"), "1")),
+      ...others.map(id => record(PUBLISH_MORE, JSON_CODEC, 1 | 4 | 8 | 128, varint(1), id, sized("open.a"), "1")),
       ...others.map(id => record(REQUEST, JSON_CODEC, 1, varint(1), id, varint(HUGE), varint(1), sized("open.a"), "1")),
       ...others.map(id => record(TASK, JSON_CODEC, 1, varint(1), id, varint(1), sized("open.a"), "1")),
     ]
