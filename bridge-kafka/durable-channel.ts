@@ -1,3 +1,4 @@
+import { timeLeft } from "../core/deadlines.ts"
 import { HeddleError } from "../core/errors.ts"
 import type { Fabric } from "../patterns/fabric/fabric.ts"
 import { Backoff } from "./backoff.ts"
@@ -178,7 +179,7 @@ export class DurableChannel {
     const messages = batch.map(one => one.message)
     const request = encodeRequest({ ack, publisher, epoch, floor: messages[0].number, messages })
     const now = performance.now()
-    const longest = batch.reduce((most, one) => Math.max(most, one.deadline - now), 1)
+    const longest = batch.reduce((most, one) => Math.max(most, timeLeft(one, now)), 1)
     for (const one of batch) one.sent = true
     const timeout = Math.max(1, Math.ceil(Math.min(longest, ATTEMPT)))
     const reply = await fabric.request(this.subject, request, { codec: "bytes", timeout })

@@ -1,4 +1,4 @@
-import type { Limited } from "../core/deadlines.ts"
+import { type Limited, NEVER } from "../core/deadlines.ts"
 import type { HeddleError } from "../core/errors.ts"
 import type { StoredAt } from "./driver.ts"
 import type { Ack, StoreMessage } from "./sink/store-protocol.ts"
@@ -25,7 +25,7 @@ export class DurableMessage implements Limited {
   sent = false
   over = false
   aborted: (() => void) | null = null
-  deadline = 0
+  since: Limited["since"] = NEVER
   earlier: Limited | null = null
   later: Limited | null = null
   deadlines: Limited["deadlines"] = null

@@ -4,14 +4,18 @@
  */
 
 import { clock } from "./clock.ts"
+import type { Moment } from "./ticks.ts"
 
 /** Something that has a time limit. The fields belong to `Deadlines`. */
 export interface Limited {
-  deadline: number
+  since: Moment
   earlier: Limited | null
   later: Limited | null
   deadlines: DeadlineList | null
 }
+
+/** Of what has not entered. */
+export const NEVER: Moment = Object.freeze({ at: 0 })
 
 interface DeadlineList {
   readonly milliseconds: number
@@ -20,8 +24,15 @@ interface DeadlineList {
   timer: NodeJS.Timeout | null
 }
 
+/** Milliseconds that `item` has left at `now`, less than nothing when it is late; 0 when it has not entered. */
+export function timeLeft({ since, deadlines }: Limited, now: number): number {
+  return deadlines === null ? 0 : since.at + deadlines.milliseconds - now
+}
+
 export class Deadlines<T extends Limited> {
   private readonly lists = new Map<number, DeadlineList>()
+  /** The list used last: most have the same limit. */
+  private latest: DeadlineList | null = null
   private readonly expired: (item: T) => void
 
   /** `expired` is called once for each whose time is up, after it has left. */
@@ -29,21 +40,17 @@ export class Deadlines<T extends Limited> {
     this.expired = expired
   }
 
-  /** `milliseconds` from now, rounded up to a whole number. The timers keep the process alive while something waits. */
-  enter(item: T, milliseconds: number): void {
-    const limit = Math.ceil(milliseconds)
-    let list = this.lists.get(limit)
-    if (list === undefined) {
-      list = { milliseconds: limit, first: null, last: null, timer: null }
-      this.lists.set(limit, list)
-    }
-    item.deadline = clock.now() + limit
+  /** `milliseconds` from `since` (default: now), rounded up to a whole number; moments come in their order. */
+  enter(item: T, milliseconds: number, since: Moment = { at: clock.now() }): void {
+    const { latest } = this
+    const list = latest !== null && latest.milliseconds === milliseconds ? latest : this.listOf(Math.ceil(milliseconds))
+    item.since = since
     item.deadlines = list
     item.earlier = list.last
     if (list.last === null) list.first = item
     else list.last.later = item
     list.last = item
-    if (list.timer === null) this.arm(list, limit)
+    if (list.timer === null) this.arm(list, list.milliseconds)
   }
 
   /** Idempotent. */
@@ -63,6 +70,17 @@ export class Deadlines<T extends Limited> {
   clear(): void {
     for (const list of this.lists.values()) if (list.timer !== null) clearTimeout(list.timer)
     this.lists.clear()
+    this.latest = null
+  }
+
+  private listOf(milliseconds: number): DeadlineList {
+    let list = this.lists.get(milliseconds)
+    if (list === undefined) {
+      list = { milliseconds, first: null, last: null, timer: null }
+      this.lists.set(milliseconds, list)
+    }
+    this.latest = list
+    return list
   }
 
   private arm(list: DeadlineList, milliseconds: number): void {
@@ -74,12 +92,15 @@ export class Deadlines<T extends Limited> {
   private look(list: DeadlineList): void {
     list.timer = null
     const now = clock.now()
-    while (list.first !== null && list.first.deadline <= now) {
+    while (list.first !== null && timeLeft(list.first, now) <= 0) {
       const item = list.first as T
       this.leave(item)
       this.expired(item)
     }
-    if (list.first !== null) this.arm(list, Math.max(1, Math.ceil(list.first.deadline - now)))
-    else if (list.timer === null) this.lists.delete(list.milliseconds)
+    if (list.first !== null) this.arm(list, Math.max(1, Math.ceil(timeLeft(list.first, now))))
+    else if (list.timer === null) {
+      this.lists.delete(list.milliseconds)
+      if (this.latest === list) this.latest = null
+    }
   }
 }

@@ -64,7 +64,7 @@ export class Slots<T> {
 
   /** The last answer has come: the number may be used again. False: there is none. */
   settle(number: number): boolean {
-    const place = number % this.step
+    const place = number < this.step ? number : number % this.step
     if (this.numbers[place] !== number || this.places[place] === undefined) return false
     this.places[place] = undefined
     this.next[place] = 0

@@ -1,4 +1,4 @@
-import type { Deadlines, Limited } from "../../core/deadlines.ts"
+import { type Deadlines, type Limited, NEVER } from "../../core/deadlines.ts"
 import type { Task } from "../../patterns/fabric/tasks/tasks.ts"
 
 /** What came of giving a message to the workers. */
@@ -9,7 +9,7 @@ export type Outcome = "acknowledged" | "late" | "abandoned" | Error
  * counts.
  */
 export class Acknowledgement implements Limited {
-  deadline = 0
+  since: Limited["since"] = NEVER
   earlier: Limited | null = null
   later: Limited | null = null
   deadlines: Limited["deadlines"] = null

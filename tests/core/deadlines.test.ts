@@ -1,10 +1,10 @@
 import assert from "node:assert/strict"
-import { Deadlines, type Limited } from "../../core/deadlines.ts"
+import { Deadlines, type Limited, NEVER } from "../../core/deadlines.ts"
 import { FakeClock } from "../support/clock.ts"
 import { Random } from "../support/random.ts"
 
 class Item implements Limited {
-  deadline = 0
+  since: Limited["since"] = NEVER
   earlier: Limited | null = null
   later: Limited | null = null
   deadlines: Limited["deadlines"] = null

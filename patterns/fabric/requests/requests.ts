@@ -1,9 +1,10 @@
 import { BusyPoll } from "../../../core/busy-poll.ts"
 import { clock } from "../../../core/clock.ts"
-import { Deadlines, type Limited } from "../../../core/deadlines.ts"
+import { Deadlines, type Limited, NEVER, timeLeft } from "../../../core/deadlines.ts"
 import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
 import { Slots } from "../../../core/slots.ts"
+import { Ticks } from "../../../core/ticks.ts"
 import { choose } from "../choice.ts"
 import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
@@ -50,13 +51,13 @@ export class Call implements Limited {
   readonly credit: number
   /** Null: one reply is wanted, and `resolve` gets it. */
   readonly sink: ReplySink | null
-  resolve: ((message: FabricMessage | Promise<never>) => void) | null = null
+  resolve: Resolve | null = null
   readonly signal: AbortSignal | undefined
   /** Any server will do; otherwise only those of the queue group of the first. */
   readonly anyone: boolean
   sent = false
   over = false
-  deadline = 0
+  since: Limited["since"] = NEVER
   earlier: Limited | null = null
   later: Limited | null = null
   deadlines: Limited["deadlines"] = null
@@ -92,8 +93,7 @@ export class Call implements Limited {
 
   /** The link has room: some of the time is gone. */
   go(): void {
-    const now = clock.now()
-    this.calls.send(this, Math.max(1, this.deadline - now), now)
+    this.calls.send(this, Math.max(1, timeLeft(this, clock.now())))
   }
 
   reply(message: FabricMessage | null, more: boolean): void {
@@ -114,6 +114,14 @@ export class Call implements Limited {
   }
 }
 
+type Resolve = (message: FabricMessage | Promise<never>) => void
+
+/** One function for all promises, which leaves what it is given here: one of its own for each is garbage. */
+let resolveOfLast: Resolve | null = null
+const keepResolve = (resolve: Resolve): void => {
+  resolveOfLast = resolve
+}
+
 /** Requests of this node that are not answered. */
 export class Requests {
   private readonly pending: Slots<Call>
@@ -121,6 +129,9 @@ export class Requests {
   private readonly host: RequestsHost
   private readonly limit: number
   private readonly limits = new Deadlines<Call>(call => this.cancel(call, timedOut(call.what, call.timeout)))
+  private readonly ticks = new Ticks(now => this.ticked(now))
+  /** Something was sent in this tick. */
+  private asked = false
   private whenIdle: (() => void)[] = []
 
   /** `busyPoll`: microseconds, see `JoinOptions`. */
@@ -140,9 +151,8 @@ export class Requests {
     const member = chooseServer(topic.services)
     if (member === null) return Promise.reject(noResponders(topic.subject))
     const call = new Call(this, topic, member, parcel, timeout, signal, 1, null, true)
-    const reply = new Promise<FabricMessage>(resolve => {
-      call.resolve = resolve
-    })
+    const reply = new Promise<FabricMessage>(keepResolve)
+    call.resolve = resolveOfLast
     this.begin(call)
     return reply
   }
@@ -172,13 +182,13 @@ export class Requests {
     }
     if (this.pending.length === 0) hold()
     call.id = this.pending.add(call)
-    this.limits.enter(call, timeout)
+    this.limits.enter(call, timeout, this.ticks.moment)
     if (signal !== undefined) {
       call.aborted = () => this.cancel(call, cancelled(call.what, signal.reason))
       signal.addEventListener("abort", call.aborted, { once: true })
     }
     member.outstanding++
-    if (link === null || link.outgoing.hasRoom()) this.send(call, timeout, call.deadline - timeout)
+    if (link === null || link.outgoing.hasRoom()) this.send(call, timeout)
     else link.whenRoom.add(call)
     return true
   }
@@ -197,16 +207,22 @@ export class Requests {
     return new HeddleError("EMSGSIZE", `${call.what}: ${parcel.size} bytes; the server takes ${most} (its maxPayload)`)
   }
 
-  /** @internal `timeout`: milliseconds that are left at the time `now`. */
-  send(call: Call, timeout: number, now: number): void {
+  /** @internal `timeout`: milliseconds that are left. */
+  send(call: Call, timeout: number): void {
     const { member, topic, parcel, credit } = call
     call.sent = true
     const { link } = member
     if (link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
     else {
       link.request(call.id, member.spec.id, Math.ceil(timeout), credit, topic, parcel)
-      this.poll.start(now)
+      this.asked = true
     }
+  }
+
+  private ticked(now: number): void {
+    if (!this.asked) return
+    this.asked = false
+    this.poll.start(now)
   }
 
   /** A reply has come; one to a request that is over is ignored. `link`: from whom. Throws EPROTO for a second last reply. */
