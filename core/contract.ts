@@ -201,6 +201,8 @@ export interface Connection {
   /** Bytes received and sent so far, framing included; 0 where messages do not travel as bytes. */
   readonly bytesReceived: number
   readonly bytesSent: number
+  /** True = it looks for messages for a while before it sleeps, so that nobody else need do it. Absent: it sleeps. */
+  readonly vigilant?: boolean
   /**
    * Nothing is delivered before it, not even `closed`. Called exactly once. The sink may be called from within it.
    * What else the connection offers may be used before.

@@ -98,12 +98,15 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       this.schemas,
       this.settings.maxPayload,
     )
-    this.services = new Services({
-      codecs: this.codecs,
-      origin: this.origin,
-      parcelOf: (value, codec) => this.publishing.parcelOf(value, codec),
-      replied: (id, bits, message) => this.requests.replied(id, bits, message, null),
-    })
+    this.services = new Services(
+      {
+        codecs: this.codecs,
+        origin: this.origin,
+        parcelOf: (value, codec) => this.publishing.parcelOf(value, codec),
+        replied: (id, bits, message) => this.requests.replied(id, bits, message, null),
+      },
+      this.settings.busyPoll,
+    )
     this.requests = new Requests(
       {
         topic: subject => this.topics.of(subject),

@@ -75,9 +75,9 @@ export interface JoinOptions {
   /** Milliseconds for requests that name no timeout. Default 5,000. */
   timeout?: number
   /**
-   * Microseconds after a request in which the process looks for the answer instead of sleeping. Halves the time of a short
-   * round trip, and costs at most so much of the processor for each request; where answers take longer it is soon left be.
-   * Default 100; 0 = it sleeps.
+   * Microseconds after a request in which the process looks for the answer instead of sleeping; a server that was asked few things at
+   * once looks as long for what it is asked next. Each halves the time of a short round trip, and costs at most so much of the
+   * processor for each request; where news takes longer, or others need the processor, it is soon left be. Default 100; 0 = it sleeps.
    */
   busyPoll?: number
   /**

@@ -107,6 +107,30 @@ describe("BusyPoll", () => {
     }
   })
 
+  it("leaves it be where somebody else has the processor between look and news", async () => {
+    const one = poll(100)
+    /** News that was found so many milliseconds after the last look. */
+    const round = async (late: number): Promise<boolean> => {
+      const before = looks
+      one.start(now)
+      await turn()
+      now += late
+      one.answered(now)
+      // Its time is not up: it stops for that reason.
+      await turn()
+      const stopped = looks
+      await turn()
+      const stops = looks === stopped
+      now += 1
+      await turn()
+      return looks > before && stops
+    }
+    assert.equal(await round(0.005), false)
+    let stopped = 0
+    for (let i = 0; i < 64; i++) if (await round(0.05)) stopped++
+    assert.ok(stopped >= 4 && stopped <= 16, `${stopped} times of 64`)
+  })
+
   it("never looks when it shall not", async () => {
     poll(0).start(now)
     await turn()

@@ -38,6 +38,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   reader: ByteReader = NO_READER
   bytesRead = 0
   bytesWritten = 0
+  readonly vigilant = true
   private readonly socket: NetStream
   private readonly shared: SharedMemory
   private readonly incoming: RingReader

@@ -20,6 +20,8 @@ export interface ByteStream {
   reader: ByteReader
   readonly bytesRead: number
   readonly bytesWritten: number
+  /** As `Connection.vigilant`. */
+  readonly vigilant?: boolean
   /** True = it has it all, `bytes` may be reused. False = wait for `drained`. */
   write(bytes: Buffer): boolean
   /** The same for several pieces at once. */

@@ -59,6 +59,10 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
     return this.stream.bytesWritten + this.writer.pending
   }
 
+  get vigilant(): boolean {
+    return this.stream.vigilant === true
+  }
+
   get deaf(): boolean {
     return this.decoder.paused
   }

@@ -16,7 +16,8 @@ class State {
 
 /** What the handler of a service gets. */
 export class RequestMessage<T = unknown> extends FabricMessage<T> {
-  private readonly arrival: Arrival
+  /** @internal */
+  readonly arrival: Arrival
   private readonly timeout: number
   private state: State | null = null
 
