@@ -48,7 +48,7 @@ export type { DropReason, Message, SocketType, TlsOptions } from "./core/contrac
 export type { DuplexSocket } from "./core/duplex-socket.ts"
 export { type ErrorCode, HeddleError } from "./core/errors.ts"
 export { type HeadersInit, type HeaderValue, MessageHeaders } from "./core/headers.ts"
-export type { Consumer } from "./core/inbox.ts"
+export type { Consumer, FrameHandler } from "./core/inbox.ts"
 export type { MessageLike } from "./core/message.ts"
 export {
   type EventOfType,

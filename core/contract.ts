@@ -6,6 +6,18 @@
 /** Atomic: all frames or none. Immutable once sent; a received frame is a view on a larger chunk (copy what you keep). */
 export type Message = readonly Buffer[]
 
+/**
+ * A whole message whose memory is used again as soon as the call that it is passed to returns: there is no list and no view
+ * of it. One object stands for one message after the other.
+ */
+export interface Loan {
+  readonly bytes: Buffer
+  /** Frames of the message; at least 1. */
+  readonly count: number
+  /** Where in `bytes` each frame begins and ends, in turn: two numbers a frame. What lies behind them means nothing. */
+  readonly bounds: Int32Array
+}
+
 /** The names that ZMTP puts on the wire (RFC 37, `Socket-Type`), and the three of nanomsg that Heddle adds. */
 export type SocketType =
   | "PAIR"
@@ -237,6 +249,13 @@ export interface Connection {
 /** What the owner of a connection hears. None of these is called again after `closed`. */
 export interface ConnectionSink {
   message(message: Message): void
+  /** True while `lend` takes messages. */
+  readonly borrows?: boolean
+  /**
+   * `message` for one that the sink only looks at. False: it was not taken, hand it on as a message. To be called only when
+   * `borrows`; which connections do is theirs to choose.
+   */
+  lend?(loan: Loan): boolean
   controlReceived(name: ControlName, body: Buffer): void
   /** `send` answered false; now there is room again. */
   drain(): void
@@ -347,6 +366,9 @@ export interface Pattern {
   online?(pipe: Pipe): void
   offline?(pipe: Pipe): void
   receive(pipe: Pipe, message: Message): void
+  /** See `ConnectionSink`: for patterns that hand on what comes, unchanged. */
+  readonly borrows?: boolean
+  lend?(pipe: Pipe, loan: Loan): boolean
   control?(pipe: Pipe, name: ControlName, body: Buffer): void
   /** A pipe that answered false to `send` has room again. */
   writable(pipe: Pipe): void

@@ -1,5 +1,5 @@
-import type { Pattern } from "./contract.ts"
-import { closedError, wouldBlock } from "./errors.ts"
+import type { Loan, Message, Pattern } from "./contract.ts"
+import { closedError, HeddleError, wouldBlock } from "./errors.ts"
 import { FairQueue, type FairQueueOptions, type Source } from "./fair-queue.ts"
 import { hold, release } from "./keep-alive.ts"
 import { Queue } from "./queue.ts"
@@ -16,7 +16,16 @@ export interface InboxRules<I, T> {
   open?(item: I): T
   /** Throws when the state of the pattern forbids to receive now (EFSM). */
   guard?(): void
+  /** False: what the user gets is more than frames (who sent it, its group), and cannot be borrowed. Default true. */
+  readonly framesOnly?: boolean
 }
+
+/**
+ * Gets the frames of a message one after the other, each as the octets of `bytes` from `start` up to `end`, which is not
+ * included. `more`, as ZMQ_RCVMORE: another frame of the same message follows. All have arrived before the first is given.
+ * The bytes are borrowed: they may be read until the handler returns, then other messages are written there.
+ */
+export type FrameHandler = (bytes: Buffer, start: number, end: number, more: boolean) => void
 
 interface Waiter<T> {
   resolve(value: T): void
@@ -35,6 +44,7 @@ export interface Reader<T> {
   receiveMany(max?: number): Promise<T[]>
   batches(max?: number): AsyncGenerator<T[], undefined>
   consume(handler: (value: T) => void): Consumer
+  borrow(handler: FrameHandler): Consumer
   iterate(): AsyncIterator<T, undefined>
   close(): void
 }
@@ -44,7 +54,7 @@ export interface ReceivingPattern<T> extends Pattern {
   readonly inbox: Reader<T>
 }
 
-/** A running `consume`. */
+/** A running `consume` or `borrow`. */
 export interface Consumer {
   /** No handler call after it; messages queue again and can be received in other ways. */
   stop(): void
@@ -64,6 +74,8 @@ export class Inbox<I, T = I> implements Reader<T> {
   /** Waits for anything to be there, takes nothing: one `batches()` turn. */
   private sleepers: (() => void)[] = []
   private handler: ((value: T) => void) | null = null
+  /** Of `borrow`: `handler` is then one that gives it the frames of a message. */
+  private frameHandler: FrameHandler | null = null
   private closed = false
   private pouring = false
 
@@ -158,20 +170,48 @@ export class Inbox<I, T = I> implements Reader<T> {
     this.pour()
     return {
       stop: () => {
-        if (this.handler !== handler) return
-        this.handler = null
-        release()
+        if (this.handler === handler) this.dismiss()
       },
     }
+  }
+
+  /** `consume` for frames that are only looked at. Throws ENOTSUP where what users get is more than frames. */
+  borrow(frameHandler: FrameHandler): Consumer {
+    if (this.rules.framesOnly === false) {
+      const text = "borrow: what this socket receives is more than frames; use consume()"
+      throw new HeddleError("ENOTSUP", `Operation not supported: ${text}`)
+    }
+    const handler = (value: T): void => this.giveFrames(value as unknown as Message, frameHandler, handler)
+    // Before what has queued is poured out: it is not lent directly as long as anything is left.
+    const before = this.frameHandler
+    this.frameHandler = frameHandler
+    try {
+      return this.consume(handler)
+    } catch (error) {
+      this.frameHandler = before
+      throw error
+    }
+  }
+
+  /** True while `lend` takes messages: the next message is for the handler of `borrow`, at once. */
+  get borrows(): boolean {
+    return this.frameHandler !== null && this.queue.size === 0 && !this.held
+  }
+
+  /** A pattern has a message for the user whose memory will be used again. False = `deliver` it as a message. */
+  lend(loan: Loan): boolean {
+    const { frameHandler } = this
+    if (frameHandler === null || this.queue.size > 0 || this.held) return false
+    const { bounds } = loan
+    if (loan.count === 1) giveFrame(frameHandler, loan.bytes, bounds[0], bounds[1], false)
+    else this.giveLoan(loan, frameHandler)
+    return true
   }
 
   close(): void {
     if (this.closed) return
     this.closed = true
-    if (this.handler !== null) {
-      this.handler = null
-      release()
-    }
+    if (this.handler !== null) this.dismiss()
     this.rejectWaiters(wouldBlock("the socket was closed"))
     this.wakeSleepers()
     this.queue.clear("closed")
@@ -207,11 +247,27 @@ export class Inbox<I, T = I> implements Reader<T> {
     try {
       handler(this.opened(item))
     } catch (error) {
-      // A mistake of the host's handler must not unwind the engine: it surfaces as any uncaught error does.
-      process.nextTick(() => {
-        throw error
-      })
+      surface(error)
     }
+  }
+
+  private dismiss(): void {
+    this.handler = null
+    this.frameHandler = null
+    release()
+  }
+
+  /** Whoever stops in the middle of a message gets no more of it; who throws gets the rest. */
+  private giveFrames(frames: Message, frameHandler: FrameHandler, handler: (value: T) => void): void {
+    const last = frames.length - 1
+    for (let i = 0; i <= last && this.handler === handler; i++)
+      giveFrame(frameHandler, frames[i], 0, frames[i].length, i < last)
+  }
+
+  private giveLoan({ bytes, count, bounds }: Loan, frameHandler: FrameHandler): void {
+    const { handler } = this
+    for (let i = 0; i < count && this.handler === handler; i++)
+      giveFrame(frameHandler, bytes, bounds[2 * i], bounds[2 * i + 1], i < count - 1)
   }
 
   /** What had queued before `consume`, a turn's worth at a time. */
@@ -267,6 +323,21 @@ export class Inbox<I, T = I> implements Reader<T> {
     this.sleepers = []
     for (const wake of sleepers) wake()
   }
+}
+
+function giveFrame(handler: FrameHandler, bytes: Buffer, start: number, end: number, more: boolean): void {
+  try {
+    handler(bytes, start, end, more)
+  } catch (error) {
+    surface(error)
+  }
+}
+
+/** A mistake of the host's handler must not unwind the engine: it surfaces as any uncaught error does. */
+function surface(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
 }
 
 class InboxIterator<T> implements AsyncIterator<T, undefined> {

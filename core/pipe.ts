@@ -5,6 +5,7 @@ import type {
   DropReason,
   Gap,
   Lane,
+  Loan,
   Message,
   Pattern,
   PeerHello,
@@ -191,6 +192,16 @@ export class SocketPipe implements Pipe, ConnectionSink {
   message(message: Message): void {
     this.messagesReceived++
     this.pattern.receive(this, message)
+  }
+
+  get borrows(): boolean {
+    return this.pattern.borrows === true
+  }
+
+  lend(loan: Loan): boolean {
+    if (this.pattern.lend?.(this, loan) !== true) return false
+    this.messagesReceived++
+    return true
   }
 
   lost(reason: DropReason, count: number, gap?: Gap): void {

@@ -38,6 +38,11 @@ export class TopicCounter {
     return this.topics.search(topic, 1) !== 0
   }
 
+  /** `has` for a topic that lies in `bytes` from `start` up to `end`. */
+  hasAt(bytes: Buffer, start: number, end: number): boolean {
+    return this.topics.search(bytes, 1, start, end) !== 0
+  }
+
   /** Copies of the topics with how often each is wanted, in no particular order. */
   entries(): [topic: Buffer, count: number][] {
     const entries: [Buffer, number][] = []

@@ -37,16 +37,16 @@ export class TopicTable {
 
   /**
    * Finds the topics that are prefixes of `topic`, at most `limit`; returns how many. Their answers are in `hits`, which
-   * has room for all.
+   * has room for all. `start` and `end`: the part of `topic` that is meant.
    */
-  search(topic: Buffer, limit: number): number {
+  search(topic: Buffer, limit: number, start = 0, end = topic.length): number {
     const { levels, words, hits, root } = this
     let found = 0
     if (root[ANSWER] !== 0) {
       hits[0] = root[ANSWER]
       found = 1
     }
-    const size = topic.length
+    const size = end - start
     let hash = HASH_START
     let at = 0
     for (let i = 0; i < levels.length && found < limit; i++) {
@@ -54,14 +54,14 @@ export class TopicTable {
       const length = level.length
       if (length > size) break
       for (const whole = length & ~3; at < whole; at += 4) {
-        const word = wordAt(topic, at)
+        const word = wordAt(topic, start + at)
         words[at >>> 2] = word
         hash = hashWord(hash, word)
       }
       let answer: number
       if (at === length) answer = level.answer(words, hash)
       else {
-        const word = lastWord(topic, at, length)
+        const word = lastWord(topic, start + at, start + length)
         words[at >>> 2] = word
         answer = level.answer(words, hashWord(hash, word))
       }

@@ -1,5 +1,5 @@
 import type { Message } from "./contract.ts"
-import type { Consumer, ReceivingPattern } from "./inbox.ts"
+import type { Consumer, FrameHandler, ReceivingPattern } from "./inbox.ts"
 import { defineOptions } from "./options.ts"
 import { Socket } from "./socket.ts"
 import { RECEIVING_OPTIONS } from "./socket-options.ts"
@@ -47,6 +47,17 @@ export abstract class ReceivingSocket<T = Message> extends Socket {
   /** Calls `handler` for each message as it is decoded: the fastest way. The handler must not block. */
   consume(handler: (message: T) => void): Consumer {
     return this.pattern.inbox.consume(handler)
+  }
+
+  /**
+   * `consume` without views, lists or garbage, for who only looks at what comes or copies from it: the handler gets each frame
+   * as a part of memory that the engine uses again as soon as it returns. `const id = bytes.readUInt32LE(start)`. Everything
+   * else is as with `consume`: messages whole and in order, one handler at a time, errors of the handler surface as uncaught.
+   * A message that had to wait (it was there before, or came while the handler was late) comes in memory of its own. Throws
+   * ENOTSUP on a Server, Peer or Dish, which receive more than frames; a Router gives the routing id as the first frame.
+   */
+  borrow(handler: T extends readonly Buffer[] ? FrameHandler : never): Consumer {
+    return this.pattern.inbox.borrow(handler)
   }
 
   /** Ends when the socket is closed. */

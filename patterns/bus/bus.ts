@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, Pipe } from "../../core/contract.ts"
 import { DuplexSocket } from "../../core/duplex-socket.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
 import { Outbox, type OutboxOptions, type SendingPattern } from "../../core/outbox.ts"
@@ -39,6 +39,14 @@ export class BusPattern implements SendingPattern, ReceivingPattern<Message> {
   // BUS-5 fair queue; BUS-3 nothing is passed on.
   receive(pipe: Pipe, message: Message): void {
     this.inbox.deliver(pipe, message)
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  lend(_pipe: Pipe, loan: Loan): boolean {
+    return this.inbox.lend(loan)
   }
 
   // Nobody waits for room.

@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, Pipe } from "../../core/contract.ts"
 import { DuplexSocket } from "../../core/duplex-socket.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
 import { LoadBalancer } from "../../core/load-balancer.ts"
@@ -44,6 +44,14 @@ export class ClientPattern implements SendingPattern, ReceivingPattern<[Buffer]>
     if (message.length === 1)
       this.inbox.deliver(pipe, message as unknown as [Buffer]) // CLIENT-3
     else pipe.drop("malformed") // CLIENT-4
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  lend(_pipe: Pipe, loan: Loan): boolean {
+    return loan.count === 1 && this.inbox.lend(loan)
   }
 
   writable(pipe: Pipe): void {

@@ -44,7 +44,7 @@ export class ServerPattern
     this.options = options
     this.type = type
     this.lastId = lastId
-    this.inbox = new Inbox(options)
+    this.inbox = new Inbox(options, { framesOnly: false })
     this.outbox = new RoutedOutbox(this)
   }
 

@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, Pipe } from "../../core/contract.ts"
 import { DuplexSocket } from "../../core/duplex-socket.ts"
 import type { MessageLike } from "../../core/message.ts"
 import { requireOneFrame } from "../one-frame.ts"
@@ -15,6 +15,10 @@ export class ChannelPattern extends PairPattern<[Buffer]> {
   override receive(pipe: Pipe, message: Message): void {
     if (message.length === 1) super.receive(pipe, message)
     else pipe.drop("malformed")
+  }
+
+  override lend(pipe: Pipe, loan: Loan): boolean {
+    return loan.count === 1 && super.lend(pipe, loan)
   }
 
   // CHANNEL-1.

@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, PeerHello, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, PeerHello, Pipe } from "../../core/contract.ts"
 import { DuplexSocket } from "../../core/duplex-socket.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
@@ -50,6 +50,15 @@ export class PairPattern<T = Message> implements SendingPattern, ReceivingPatter
 
   receive(pipe: Pipe, message: Message): void {
     this.inbox.deliver(pipe, message)
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  /** As long as something of former peers is left, the inbox takes no loan: `open` has nothing to do here. */
+  lend(_pipe: Pipe, loan: Loan): boolean {
+    return this.inbox.lend(loan)
   }
 
   writable(pipe: Pipe): void {

@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, Pipe } from "../../core/contract.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
 import { defineOptions, flag } from "../../core/options.ts"
 import { ReceivingSocket } from "../../core/receiving-socket.ts"
@@ -22,6 +22,15 @@ export class GatherPattern implements ReceivingPattern<[Buffer]> {
     if (message.length === 1)
       this.inbox.deliver(pipe, message as unknown as [Buffer]) // GATHER-1
     else pipe.drop("malformed") // GATHER-2
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  // What is malformed goes to `receive`.
+  lend(_pipe: Pipe, loan: Loan): boolean {
+    return loan.count === 1 && this.inbox.lend(loan)
   }
 
   writable(_pipe: Pipe): void {}

@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, Pipe } from "../../core/contract.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
 import { defineOptions, flag } from "../../core/options.ts"
 import { ReceivingSocket } from "../../core/receiving-socket.ts"
@@ -21,6 +21,14 @@ export class PullPattern implements ReceivingPattern<Message> {
   // PULL-1 fair queue; PULL-2 a peer that sent more than the high-water mark is not read until there is room.
   receive(pipe: Pipe, message: Message): void {
     this.inbox.deliver(pipe, message)
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  lend(_pipe: Pipe, loan: Loan): boolean {
+    return this.inbox.lend(loan)
   }
 
   writable(_pipe: Pipe): void {}

@@ -1,4 +1,4 @@
-import type { ControlName, Message, Pipe } from "../../core/contract.ts"
+import type { ControlName, Loan, Message, Pipe } from "../../core/contract.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
 import { TopicCounter } from "../../core/prefix-counter.ts"
 
@@ -47,6 +47,18 @@ export class SubscriberPattern implements ReceivingPattern<Message> {
   receive(pipe: Pipe, message: Message): void {
     if (this.topics.has(message[0]) !== this.settings.invertMatching) this.inbox.deliver(pipe, message)
     else pipe.drop("filtered")
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  // SUB-5, as for `receive`.
+  lend(pipe: Pipe, loan: Loan): boolean {
+    const { bytes, bounds } = loan
+    if (this.topics.hasAt(bytes, bounds[0], bounds[1]) !== this.settings.invertMatching) return this.inbox.lend(loan)
+    pipe.drop("filtered")
+    return true
   }
 
   writable(_pipe: Pipe): void {}

@@ -1,4 +1,4 @@
-import type { DropReason, Message, Pipe } from "../../core/contract.ts"
+import type { DropReason, Loan, Message, Pipe } from "../../core/contract.ts"
 import { Distributor } from "../../core/distributor.ts"
 import type { InboxOptions } from "../../core/inbox.ts"
 import { Outbox, type OutboxOptions, type SendingPattern } from "../../core/outbox.ts"
@@ -47,6 +47,10 @@ export class XSubscriberPattern extends SubscriberPattern implements SendingPatt
   // XSUB-2
   override receive(pipe: Pipe, message: Message): void {
     this.inbox.deliver(pipe, message)
+  }
+
+  override lend(_pipe: Pipe, loan: Loan): boolean {
+    return this.inbox.lend(loan)
   }
 
   override offline(pipe: Pipe): void {

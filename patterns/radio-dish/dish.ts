@@ -20,7 +20,7 @@ export class DishPattern implements ReceivingPattern<GroupMessage> {
   private readonly connected = new Set<Pipe>()
 
   constructor(options: InboxOptions) {
-    this.inbox = new Inbox(options, { open: ({ group, body }) => [body, { group }] })
+    this.inbox = new Inbox(options, { open: ({ group, body }) => [body, { group }], framesOnly: false })
   }
 
   // DISH-2 all of them or none.

@@ -1,5 +1,5 @@
 import type { SocketOptions } from "../../core/construct.ts"
-import type { Message, Pipe } from "../../core/contract.ts"
+import type { Loan, Message, Pipe } from "../../core/contract.ts"
 import { DuplexSocket } from "../../core/duplex-socket.ts"
 import { Inbox, type InboxOptions, type ReceivingPattern } from "../../core/inbox.ts"
 import { LoadBalancer } from "../../core/load-balancer.ts"
@@ -51,6 +51,14 @@ export class DealerPattern implements ReceivingPattern<Message>, SendingPattern 
 
   receive(pipe: Pipe, message: Message): void {
     this.inbox.deliver(pipe, message)
+  }
+
+  get borrows(): boolean {
+    return this.inbox.borrows
+  }
+
+  lend(_pipe: Pipe, loan: Loan): boolean {
+    return this.inbox.lend(loan)
   }
 
   writable(pipe: Pipe): void {

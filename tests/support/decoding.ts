@@ -1,4 +1,5 @@
-import { Decoder, type DecoderSink } from "../../transports/zmtp/decoder.ts"
+import type { Loan } from "../../core/contract.ts"
+import { type Borrower, Decoder, type DecoderSink } from "../../transports/zmtp/decoder.ts"
 import type { Random } from "./random.ts"
 
 /** What a decoder delivered: a message has its frames, a command its body. */
@@ -7,21 +8,43 @@ export interface Item {
   frames: Buffer[]
 }
 
+/** The frames of a loan, copied. */
+export function copyOf({ bytes, bounds, count }: Loan): Buffer[] {
+  const frames: Buffer[] = []
+  for (let i = 0; i < count; i++) frames.push(Buffer.from(bytes.subarray(bounds[2 * i], bounds[2 * i + 1])))
+  return frames
+}
+
 /** What reads go to, as in the engine for all connections together. */
 const scratch = Buffer.alloc(128 * 1024)
 
 /** A decoder with the reads of a stream around it: in the memory that it asks for, which is spoilt after each read. */
-export class Decoding implements DecoderSink {
+export class Decoding implements DecoderSink, Borrower {
   readonly items: Item[] = []
   readonly decoder: Decoder
   /** Called after each delivery. */
   onItem: ((item: Item) => void) | null = null
+  /** Whether messages are borrowed, and whether this one is; asked anew for each. */
+  borrows: (() => boolean) | null = null
+  /** Messages that came as loans. */
+  lent = 0
   /** Bytes pushed so far. */
   received = 0
   private place: Buffer = scratch
 
   constructor(maxMessageSize = -1) {
     this.decoder = new Decoder(this, maxMessageSize)
+  }
+
+  get borrower(): Borrower | null {
+    return this.borrows?.() === true ? this : null
+  }
+
+  lend(loan: Loan): boolean {
+    if (this.borrows?.() !== true) return false
+    this.lent++
+    this.add(false, copyOf(loan))
+    return true
   }
 
   message(message: readonly Buffer[]): void {

@@ -10,7 +10,7 @@ import type {
 import { fromSystem, HeddleError } from "../../core/errors.ts"
 import type { ByteReader, ByteStream } from "../stream/byte-stream.ts"
 import { commandFrame, errorFrame, parseCommand, parseError, parsePing, pingFrame } from "./command.ts"
-import { Decoder, type DecoderSink } from "./decoder.ts"
+import { type Borrower, Decoder, type DecoderSink } from "./decoder.ts"
 import { zmtpWire } from "./frame.ts"
 import { Heartbeat, type HeartbeatTarget } from "./heartbeat.ts"
 import { Writer } from "./writer.ts"
@@ -188,6 +188,11 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
 
   message(message: Message): void {
     this.sink?.message(message)
+  }
+
+  get borrower(): Borrower | null {
+    const { sink } = this
+    return sink?.borrows === true ? (sink as Borrower) : null
   }
 
   command(body: Buffer): void {

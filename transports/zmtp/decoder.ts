@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer"
-import type { Message } from "../../core/contract.ts"
+import type { Loan, Message } from "../../core/contract.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { turnIsSpent } from "../../core/turn.ts"
 import { View } from "../../core/view.ts"
@@ -7,8 +7,15 @@ import { COMMAND, LONG, MORE } from "./frame.ts"
 
 /** What the decoder finds. */
 export interface DecoderSink {
+  /** Who takes messages without views of them at the moment; null = nobody. Absent: never. */
+  readonly borrower?: Borrower | null
   message(message: Message): void
   command(body: Buffer): void
+}
+
+/** See `ConnectionSink.lend`. */
+export interface Borrower {
+  lend(loan: Loan): boolean
 }
 
 /**
@@ -28,6 +35,26 @@ const FIRST_PIECE = 256 * 1024
 const MAX_FRAMES = 64 * 1024
 /** A command after the handshake: the longest is a subscription to a topic of 64 KiB. */
 const MAX_COMMAND = 128 * 1024
+
+/** Frames of a message that is lent; one of more is made a message of. Real ones have two or three. */
+const MAX_LENT = 64
+
+/** Why the rest of a read is not lent: it is a beginning; the turn is over; it must be looked at by `go`. */
+const CUT = 0
+const SPENT = 1
+const OTHER = 2
+
+/** What all connections of the thread lend from: one read, behind the beginning of a frame or message that was kept. */
+class Lending implements Loan {
+  readonly bytes = Buffer.allocUnsafeSlow(128 * 1024 + LARGE)
+  readonly bounds = new Int32Array(2 * MAX_LENT)
+  count = 0
+  /** Somebody reads in it: nothing else may be put there. */
+  busy = false
+  /** Why not everything was lent. */
+  left: typeof CUT | typeof SPENT | typeof OTHER = CUT
+}
+let lending: Lending | null = null
 
 const EMPTY = Buffer.alloc(0)
 /** Bytes to messages. Bytes may come in any pieces; a message comes out whole or not at all. */
@@ -79,8 +106,112 @@ export class Decoder {
       this.keep(chunk, taken, count)
       return this.go()
     }
+    const { borrower } = this.sink
+    if (borrower && this.parts === null && this.large === null && !this.paused)
+      return this.pushLent(chunk, count, borrower)
     this.keep(chunk, 0, count)
     return this.go()
+  }
+
+  /**
+   * `push` without slabs and views: bytes are copied to memory that is used again, and whole messages are lent from there.
+   * The copy stays even so: what lies behind `chunk` may be memory in which the peer still writes (transports/shm), and what
+   * was checked must be what is read.
+   */
+  private pushLent(chunk: Buffer, count: number, borrower: Borrower): boolean {
+    lending ??= new Lending()
+    const loan = lending
+    const kept = this.end - this.at
+    const end = kept + count
+    if (loan.busy || end > loan.bytes.length) {
+      this.keep(chunk, 0, count)
+      return this.go()
+    }
+    if (kept > 0) this.bytes.copy(loan.bytes, 0, this.at, this.end)
+    chunk.copy(loan.bytes, kept, 0, count)
+    this.at = this.end = 0
+    loan.busy = true
+    let rest: number
+    try {
+      rest = this.lend(loan, end, borrower)
+    } finally {
+      loan.busy = false
+    }
+    if (rest < end) this.keep(loan.bytes, rest, end)
+    else {
+      // As in `go`.
+      this.bytes = EMPTY
+      this.memory = EMPTY.buffer
+    }
+    if (rest === end || loan.left === CUT) return !this.paused
+    return loan.left === OTHER && this.go()
+  }
+
+  /** Lends what is whole; returns where the rest begins. */
+  private lend(loan: Lending, end: number, borrower: Borrower): number {
+    const { bytes, bounds } = loan
+    let at = 0
+    loan.left = CUT
+    while (end - at >= 2) {
+      let next: number
+      if (bytes[at] === 0 && at + 2 + bytes[at + 1] <= end && bytes[at + 1] <= this.limit) {
+        // By far the most frequent: one short frame.
+        next = at + 2 + bytes[at + 1]
+        bounds[0] = at + 2
+        bounds[1] = next
+        loan.count = 1
+      } else {
+        next = this.measure(loan, at, end)
+        if (next < 0) break
+      }
+      if (!borrower.lend(loan)) {
+        loan.left = OTHER
+        break
+      }
+      at = next
+      if (this.paused) break
+      if (turnIsSpent()) {
+        loan.left = SPENT
+        break
+      }
+    }
+    return at
+  }
+
+  /** Finds the frames of the message at `from`; returns its end. -1 = it is not lent, because of what `loan.left` says. */
+  private measure(loan: Lending, from: number, end: number): number {
+    const { bytes, bounds } = loan
+    let left = this.limit
+    let at = from
+    let count = 0
+    loan.left = OTHER
+    while (count < MAX_LENT && end - at >= 2) {
+      const flags = bytes[at]
+      let size = bytes[at + 1]
+      let body = at + 2
+      if ((flags & LONG) !== 0) {
+        if (end - at < 9) break
+        size = bytes.readUInt32BE(at + 1) * 2 ** 32 + bytes.readUInt32BE(at + 5)
+        body = at + 9
+      }
+      if ((flags & COMMAND) !== 0 || size > left) return -1
+      if (size > end - body) {
+        if (size > LARGE) return -1
+        break
+      }
+      left -= size
+      at = body + size
+      bounds[2 * count] = body
+      bounds[2 * count + 1] = at
+      count++
+      if ((flags & MORE) === 0) {
+        loan.count = count
+        return at
+      }
+    }
+    // A beginning is kept as it is and measured again when more has come, unless it is large.
+    if (count < MAX_LENT && end - from <= LARGE) loan.left = CUT
+    return -1
   }
 
   /** Decodes what is kept. False as for `push`. */

@@ -57,6 +57,9 @@ describe("ZMTP decoder, fuzzed", () => {
         const { bytes, items } = stream(random)
         const decoding = new Decoding()
         const { decoder } = decoding
+        // Borrowed, not, or now and then: the same comes out.
+        const borrowing = random.pick([0, 0, 1, 0.9, 0.5])
+        if (borrowing > 0) decoding.borrows = () => random.chance(borrowing)
         if (random.chance(0.3)) {
           decoding.onItem = () => {
             if (random.chance(0.3)) decoder.paused = true
@@ -93,6 +96,7 @@ describe("ZMTP decoder, fuzzed", () => {
         let refused = 0
         for (let run = 0; run < HOSTILE; run++) {
           current = new Decoding(random.pick([-1, 100, LIMIT]))
+          if (random.chance(0.5)) current.borrows = () => true
           try {
             current.all(...cut(hostile(random), random))
           } catch (error) {
