@@ -21,9 +21,9 @@ export class HeddlePeer implements Peer {
     if (scenario.startsWith("fabric-")) return ["fabric", "sockets", "fabric ipc"]
     if (scenario === "inproc-thr") return ["consume", "batches", "await", "worker threads"]
     if (scenario === "inproc-lat") return ["one thread", "worker threads"]
-    if (scenario === "ipc-thr") return ["consume", "batches", "await", "plain socket"]
+    if (scenario === "ipc-thr") return ["consume", "borrow", "batches", "await", "plain socket"]
     if (scenario === "ipc-lat") return ["", "busyPoll", "plain socket"]
-    if (scenario.endsWith("-thr")) return ["consume", "batches", "await"]
+    if (scenario.endsWith("-thr")) return ["consume", "borrow", "batches", "await"]
     return [""]
   }
 

@@ -38,6 +38,10 @@ async function receiveStream(pull: Pull, task: Arguments): Promise<StreamMeter> 
         if (last) break
       }
       break
+    case "borrow":
+      pull.borrow((_bytes, start, end) => void meter.message(end - start))
+      await meter.done
+      break
     default:
       pull.consume(([message]) => void meter.message(message.length))
       await meter.done
