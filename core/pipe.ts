@@ -106,7 +106,8 @@ export class SocketPipe implements Pipe, ConnectionSink {
   }
 
   send(message: Message): boolean {
-    if (this.flowing) {
+    // Not by its truth, which takes V8 five comparisons and two reads: it is true for nearly every message.
+    if (this.flowing === true) {
       this.messagesSent++
       if (!(this.connection as Connection).send(message)) this.flowing = false
       return true
@@ -115,7 +116,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
   }
 
   sendFrame(frame: Buffer): boolean {
-    if (!this.flowing) return this.enqueue([frame])
+    if (this.flowing !== true) return this.enqueue([frame])
     const connection = this.connection as Connection
     this.messagesSent++
     const goesOn = connection.sendFrame === undefined ? connection.send([frame]) : connection.sendFrame(frame)

@@ -67,7 +67,7 @@ export class Writer {
       copyInto(this.chunk as Buffer, bytes, at)
       this.end = at + bytes.length
     }
-    if (!this.dirty) this.schedule()
+    if (this.dirty === false) this.schedule()
   }
 
   flush(): void {
@@ -129,7 +129,7 @@ export class Writer {
       copyInto(this.chunk as Buffer, frame, at)
       this.end = at + size
     }
-    if (!this.dirty) this.schedule()
+    if (this.dirty === false) this.schedule()
   }
 
   /** Makes sure that so many bytes fit into the chunk; returns where. */
