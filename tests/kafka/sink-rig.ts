@@ -1,12 +1,14 @@
 import type { KafkaDriver, StoredRecord } from "../../bridge-kafka/driver.ts"
 import { serveInfo } from "../../bridge-kafka/sink/info.ts"
 import { SINK_DEFAULTS, type SinkSettings } from "../../bridge-kafka/sink/settings.ts"
-import { SinkConnector, type SinkOptions } from "../../bridge-kafka/sink/sink-connector.ts"
+import { SinkConnector, type SinkEvent, type SinkOptions } from "../../bridge-kafka/sink/sink-connector.ts"
 import { Spool } from "../../bridge-kafka/spool/spool.ts"
 import type { Fabric } from "../../index.ts"
 import { later } from "../support/cleanup.ts"
 import { temporaryFolder } from "../support/folders.ts"
+import { watchRequests } from "../support/kafka-requests.ts"
 import { pass, until } from "../support/wait.ts"
+import { tells } from "../support/where-it-stood.ts"
 
 export interface Rig {
   readonly sink: SinkConnector
@@ -42,7 +44,14 @@ export async function startSink({ fabric, driver, settings: given, folder, more 
     settings.spoolMode === "off"
       ? null
       : await Spool.open({ folder: folder ?? temporaryFolder(), maxBytes: 64 * 1024 * 1024 })
-  const sink = new SinkConnector({ fabric, driver, settings, spool, ...more })
+  const events: string[] = []
+  const onEvent = (event: SinkEvent): void => {
+    if (event.type === "state") events.push(`${Math.round(performance.now())} ${event.state} ${event.trouble ?? ""}`)
+  }
+  const sink = new SinkConnector({ fabric, driver, settings, spool, onEvent, ...more })
+  const requests = watchRequests()
+  tells(() => ({ ...sink.status(), events: events.slice(-20) }))
+  tells(requests)
   const info = serveInfo(fabric, settings.bridge, () => [sink.info])
   let closed = false
   const close = async (): Promise<void> => {

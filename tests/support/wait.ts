@@ -3,9 +3,21 @@ import type { EventOfType, EventType, Observer } from "../../core/observer.ts"
 /** How often a condition that has no event is looked at (milliseconds). */
 const GLANCE = 2
 
-/** Resolves when `condition` holds. It has no limit of its own: mocha's watchdog names the test that hangs. */
+const unmet = new Set<() => boolean>()
+
+/** Resolves when `condition` holds. It has no limit of its own: mocha's watchdog names the test that hangs, and the reporter the condition. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setTimeout(resolve, GLANCE))
+  unmet.add(condition)
+  try {
+    while (!condition()) await new Promise(resolve => setTimeout(resolve, GLANCE))
+  } finally {
+    unmet.delete(condition)
+  }
+}
+
+/** Conditions that somebody waits for now, as they are written. */
+export function awaited(): string[] {
+  return [...unmet].map(String)
 }
 
 /** Lets everything that is due in this turn of the event loop, and in `turns` more, happen. */
