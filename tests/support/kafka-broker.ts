@@ -23,6 +23,10 @@ export interface BrokerOptions {
   listeners?: readonly ListenerName[]
   /** Default: what starts quickest. */
   javaOptions?: readonly string[]
+  /** It becomes one more broker of this one's cluster, whose controller that one stays. */
+  joins?: KafkaBroker
+  /** Its number in the cluster. Default: 1, which is the first one's. */
+  node?: number
 }
 
 const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -133,7 +137,8 @@ export class KafkaBroker {
   }
 
   private async boot(): Promise<void> {
-    const names = ["PLAINTEXT", ...(this.options.listeners ?? []).filter(name => name !== "PLAINTEXT"), "CONTROLLER"]
+    const more = (this.options.listeners ?? []).filter(name => name !== "PLAINTEXT")
+    const names = ["PLAINTEXT", ...more, ...(this.options.joins === undefined ? ["CONTROLLER"] : [])]
     for (let attempt = 1; ; attempt++) {
       const ports = await freePorts(names.length)
       for (const [index, name] of names.entries()) this.ports.set(name, ports[index])
@@ -155,10 +160,13 @@ export class KafkaBroker {
 
   private writeProperties(names: readonly string[]): void {
     const listeners = names.map(name => `${name}://127.0.0.1:${this.ports.get(name)}`).join(",")
+    const { joins, node = 1 } = this.options
     const lines: Record<string, string> = {
       listeners,
       "advertised.listeners": listeners,
-      "controller.quorum.bootstrap.servers": `127.0.0.1:${this.ports.get("CONTROLLER")}`,
+      "controller.quorum.bootstrap.servers": `127.0.0.1:${(joins ?? this).ports.get("CONTROLLER")}`,
+      "node.id": String(node),
+      ...(joins === undefined ? {} : { "process.roles": "broker" }),
       "log.dirs": this.data,
       ...(names.includes("SASL_PLAINTEXT") ? sasl() : {}),
       ...(names.includes("SSL") ? this.ssl() : {}),
@@ -195,7 +203,8 @@ export class KafkaBroker {
   private async format(): Promise<void> {
     // `-g`: a data folder that has been formatted before is taken as it is.
     const user = SCRAM.flatMap(name => ["--add-scram", `${name}=[name=${USER.name},password=${USER.password}]`])
-    const how = ["format", "--standalone", "-g", "-t", CLUSTER_ID, "-c", this.propertiesFile, ...user]
+    const first = this.options.joins === undefined ? ["--standalone", ...user] : []
+    const how = ["format", "-g", "-t", CLUSTER_ID, "-c", this.propertiesFile, ...first]
     const args = [...(await this.java(QUICK)), "kafka.tools.StorageTool", ...how]
     await promisify(execFile)("java", args)
   }
