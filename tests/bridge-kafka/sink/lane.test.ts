@@ -17,9 +17,10 @@ import { spanOf } from "../../../bridge-kafka/span.ts"
 import type { PlainForm } from "../../../bridge-kafka/spool/plain-form.ts"
 import type { Origin, SpoolRecord } from "../../../bridge-kafka/spool/record-format.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
-import { turns, until } from "../../support/wait.ts"
+import { pass, turns, until } from "../../support/wait.ts"
 
-type Script = (records: readonly KafkaRecord[], attempt: number) => Error | "stored, then unknown" | null
+type Verdict = Error | "stored, then unknown" | null
+type Script = (records: readonly KafkaRecord[], attempt: number) => Verdict | Promise<Verdict>
 
 /** The store of one partition, which answers as the script says. Kafka itself is in tests/kafka/. */
 class Store {
@@ -35,7 +36,7 @@ class Store {
   get driver(): KafkaDriver {
     const take = async (records: readonly KafkaRecord[]): Promise<StoredAt[]> => {
       this.attempts.push(records.filter(one => one.topic !== "ckpt").map(text))
-      const verdict = this.script(records, this.attempts.length)
+      const verdict = await this.script(records, this.attempts.length)
       if (verdict instanceof Error) throw verdict
       const places = records.map((one, i) => ({ topic: one.topic, partition: 0, offset: this.stored.length + i }))
       this.stored.push(...records)
@@ -241,6 +242,65 @@ describe("a lane", () => {
     assert.equal(store.producers, 1)
     assert.deepEqual(store.attempts.slice(0, 6), Array(6).fill(["a", "b"]))
     assert.deepEqual(store.texts, ["a", "b", "c"])
+  })
+
+  it("at-least-once: sends nothing of a shard that is held, until it is added again", async () => {
+    let away = true
+    const { lane, put, store, shard } = bench(() => (away ? new KafkaError("retriable", "away") : null))
+    put("a")
+    lane.start()
+    await until(() => store.attempts.length > 0)
+    lane.hold(shard)
+    away = false
+    await turns(2)
+    const { length } = store.attempts
+    put("b")
+    lane.wake()
+    await pass(20)
+    assert.equal(store.attempts.length, length)
+    // The same records again, perhaps in an attempt that was under way.
+    lane.add(shard)
+    await until(() => shard.length === 0)
+    assert.deepEqual(store.texts, ["a", "b"])
+  })
+
+  it("at-least-once: a shard that is removed has nothing on its way, and comes back without what was", async () => {
+    let answer = (_: Verdict): void => {}
+    const script: Script = (_, attempt) =>
+      attempt > 1
+        ? null
+        : new Promise<Verdict>(resolve => {
+            answer = resolve
+          })
+    const { lane, put, store, shard } = bench(script)
+    put("a")
+    put("b")
+    lane.start()
+    await until(() => store.attempts.length === 1)
+    let removed = false
+    const removing = lane.remove(shard).then(() => {
+      removed = true
+    })
+    await turns(2)
+    assert.equal(removed, false)
+    answer(new KafkaError("retriable", "away"))
+    await removing
+    // Another instance has stored them.
+    shard.bytes -= shard.shift(2)
+    put("c")
+    lane.add(shard)
+    await until(() => shard.length === 0)
+    assert.deepEqual(store.texts, ["c"])
+  })
+
+  it("what another instance gave back lies before it in this journal: it is not sent twice", async () => {
+    const { lane, put, store, shard } = bench(() => null)
+    put("a")
+    put("a", { publisher: "spool:x", epoch: 0, number: 0, floor: 0 })
+    put("b", { publisher: "spool:y", epoch: 0, number: 0, floor: 0 })
+    lane.start()
+    await until(() => shard.length === 0)
+    assert.deepEqual(store.texts, ["a", "b"])
   })
 
   it("exactly-once: looks into the checkpoint when a commit's answer was lost, and sends nothing twice", async () => {

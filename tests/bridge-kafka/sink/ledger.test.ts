@@ -21,6 +21,31 @@ function driverWith(records: readonly KafkaRecord[], compact: boolean): KafkaDri
 }
 
 describe("the ledger of a shard", () => {
+  it("takes back what is not in the checkpoint: it was not committed", async () => {
+    const ledger = new Ledger(10, 10)
+    const source = ledger.use(sourceKey("p", 1), NOW)
+    const before = sourceRecord("c", 0, source, [1, 2], NOW)
+    for (const number of [1, 2, 3]) source.store(number, PLACE, false)
+    ledger.use(sourceKey("q", 1), NOW).store(1, PLACE, false)
+    ledger.rememberIds([["mine", null]])
+    await readCheckpoint(driverWith([before], false), "c", 0, ledger, new AbortController().signal)
+    assert.deepEqual(
+      [1, 2, 3].map(number => source.stored.has(number)),
+      [true, true, false],
+    )
+    assert.equal(ledger.peek(sourceKey("q", 1))?.stored.has(1), false)
+    assert.equal(ledger.placeOfId("mine"), undefined)
+  })
+
+  it("is left as it is when only a part of the checkpoint could be read", async () => {
+    const ledger = new Ledger(10, 10)
+    const source = ledger.use(sourceKey("p", 1), NOW)
+    source.store(1, PLACE, false)
+    const read = readCheckpoint(driverWith([], false), "c", 0, ledger, AbortSignal.abort())
+    await assert.rejects(read, { name: "AbortError" })
+    assert.equal(source.stored.has(1), true)
+  })
+
   it("knows numbers of each epoch apart, above and below the floor", () => {
     const ledger = new Ledger(10, 10)
     const first = ledger.use(sourceKey("p", 1), NOW)

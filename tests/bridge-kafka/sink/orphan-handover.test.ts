@@ -17,7 +17,7 @@ import type { Fabric } from "../../../index.ts"
 import { overTcp } from "../../patterns/fabric/nodes.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
 import { temporaryFolder } from "../../support/folders.ts"
-import { until } from "../../support/wait.ts"
+import { pass, until } from "../../support/wait.ts"
 import { FakeKafka } from "../source/fake-kafka.ts"
 
 /** What all instances write to, and who may: as many producers of one transactional id as there are, the newest only. */
@@ -144,6 +144,25 @@ describe("an orphaned shard that the group gives to another instance (SINK-8)", 
       if (guarantee === "exactly-once") assert.equal(values.length, published)
       assert.ok(one.counters.forwarded > 0)
       assert.deepEqual([one.status().owned, one.counters.orphanings], [[], 2])
+    })
+  }
+
+  for (const guarantee of ["exactly-once", "at-least-once"] as const) {
+    it(`nothing is sent before the group has said whose it is, though Kafka could be reached: ${guarantee}`, async () => {
+      await begin(guarantee)
+      const [one] = sinks
+      ways[0].last.assign(...places)
+      await until(() => one.status().owned.length === 2)
+      await publish(one)
+      await until(() => one.status().waiting === 0)
+      const { length } = log.records
+      ways[0].last.options.lost?.(places, true)
+      await publish(one)
+      await pass(100)
+      assert.deepEqual([log.records.length, one.status().waiting], [length, 40])
+      ways[0].last.assign(...places)
+      await until(() => one.status().waiting === 0)
+      assert.deepEqual([stored().length, new Set(stored()).size], [published, published])
     })
   }
 

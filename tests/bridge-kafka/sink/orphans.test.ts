@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { Orphans } from "../../../bridge-kafka/sink/orphans.ts"
 import type { ShardPhase } from "../../../bridge-kafka/sink/shard.ts"
 import type { TakenNote } from "../../../bridge-kafka/sink/taken-notes.ts"
+import { FakeClock } from "../../support/clock.ts"
 
 /** Milliseconds between two notes. */
 const EVERY = 250
@@ -146,5 +147,41 @@ describe("who takes the messages of a shard while the group cannot be asked (SIN
 
   it("a new owner waits for nobody whom it has not heard of", async () => {
     await new Instance("a", 1).orphans.release(0)
+  })
+})
+
+describe("the owner of a shard that another stands in for", () => {
+  const clock = new FakeClock()
+  beforeEach(() => clock.install())
+  afterEach(() => clock.restore())
+
+  it("waits for a second and no longer for that one to let go", async () => {
+    const owner = new Instance("b", 1)
+    owner.orphans.heard(
+      { by: "a", shards: [], age: 0, here: [0], orphaned: [0], claimed: [], wanted: [], left: [] },
+      clock.now,
+    )
+    let released = false
+    const releasing = owner.orphans.release(0).then(() => {
+      released = true
+    })
+    assert.deepEqual(owner.orphans.wanted, [0])
+    clock.advance(999)
+    await Promise.resolve()
+    assert.equal(released, false)
+    clock.advance(1)
+    await releasing
+    assert.deepEqual(owner.orphans.wanted, [])
+  })
+
+  it("does not wait for one who has said nothing for longer", async () => {
+    const owner = new Instance("b", 1)
+    owner.orphans.heard(
+      { by: "a", shards: [], age: 0, here: [0], orphaned: [0], claimed: [], wanted: [], left: [] },
+      clock.now,
+    )
+    clock.advance(1_001)
+    await owner.orphans.release(0)
+    assert.deepEqual(owner.orphans.wanted, [])
   })
 })
