@@ -22,7 +22,7 @@ export interface Receiver {
 /** Which receivers there are, and how far the sender may go for them (MC-30 to MC-34). */
 export class FlowControl {
   /** Cost of all packets up to which may be sent. */
-  limit: number
+  private limit: number
   /** When the limit may have to be reckoned anew although no receiver said anything. */
   setupEnds = Number.POSITIVE_INFINITY
   /** The first packet that some receiver has not got, as far as is known. */
@@ -38,6 +38,8 @@ export class FlowControl {
   private young: boolean
   /** See `hasRoom`. */
   private step = 0
+  /** Reports came since the limit was reckoned: of many that come together only the last makes work. */
+  private stale = false
 
   constructor(settings: SenderSettings, stats: SenderStats, window: SentWindow) {
     this.settings = settings
@@ -60,6 +62,7 @@ export class FlowControl {
 
   /** Whether a packet of so much cost has to wait when all before it cost `sent`. */
   holds(sent: number, cost: number, now: number): boolean {
+    if (this.stale) this.reckon()
     if (sent + cost > this.limit) return true
     return this.lags(now)
   }
@@ -69,11 +72,13 @@ export class FlowControl {
    * Otherwise each report would let a packet or two go.
    */
   hasRoom(sent: number): boolean {
+    if (this.stale) this.reckon()
     return this.limit - sent >= this.step
   }
 
   /** Whether new packets would soon push out what a receiver that is waited for still lacks (MC-32). */
   lags(now: number): boolean {
+    if (this.stale) this.reckon()
     const { lacking, window } = this
     if (lacking > window.lead || lacking < window.trail) return false
     return now - window.sentAtOf(lacking) > this.settings.recoveryInterval / 2
@@ -88,7 +93,7 @@ export class FlowControl {
     }
     if (report.leaves) {
       this.receivers.delete(report.receiver)
-      this.reckon()
+      this.changed()
       return null
     }
     if (receiver === undefined) {
@@ -108,7 +113,7 @@ export class FlowControl {
     receiver.window = Math.min(this.settings.window, Math.max(this.least, report.window))
     receiver.heard = now
     this.settingUp = false
-    this.reckon()
+    this.changed()
     return receiver
   }
 
@@ -121,7 +126,7 @@ export class FlowControl {
     }
     const oldest = now - this.settings.receiverTimeout
     for (const [id, receiver] of this.receivers) if (receiver.heard < oldest) this.receivers.delete(id)
-    this.reckon()
+    this.changed()
   }
 
   /** Whether every receiver has got everything before this packet. */
@@ -130,8 +135,13 @@ export class FlowControl {
     return true
   }
 
-  private reckon(): void {
+  private changed(): void {
+    this.stale = true
     this.stats.receivers = this.receivers.size
+  }
+
+  private reckon(): void {
+    this.stale = false
     if (this.settingUp) return
     const { flow } = this.settings
     this.lacking = Number.POSITIVE_INFINITY

@@ -72,7 +72,7 @@ export class Outlet implements DatagramReader {
     this.port.close()
   }
 
-  datagram(bytes: Buffer, host: string, port: number): void {
+  datagram(bytes: Buffer, host: string, port: number, more = false): void {
     const { sender } = this
     if (sender === null) return
     if (port !== this.lastPort || host !== this.lastHost) {
@@ -80,7 +80,7 @@ export class Outlet implements DatagramReader {
       this.lastPort = port
       this.lastKey = sourceOf(host, port)
     }
-    sender.received(bytes, this.lastKey)
+    sender.received(bytes, this.lastKey, more)
   }
 
   /**

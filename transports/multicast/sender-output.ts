@@ -61,6 +61,8 @@ export class SenderOutput {
   private farewells = -1
   private lingerEnds = Number.POSITIVE_INFINITY
   private closed = false
+  /** When a receiver said something last. */
+  private heardAt = Number.NEGATIVE_INFINITY
 
   constructor(host: GroupHost, settings: SenderSettings, key: SessionKey, nextMessage: () => number) {
     const now = host.now()
@@ -181,6 +183,7 @@ export class SenderOutput {
       return false
     }
     const now = this.host.now()
+    this.heardAt = now
     const receiver = this.flow.report(report, source, now)
     if (type === NAK) {
       this.stats.naks++
@@ -279,7 +282,9 @@ export class SenderOutput {
       flags |= EOS
       this.farewells++
     }
-    if (next > 0 && this.flow.holds(this.sentCost, next, now)) flags |= ASK
+    // While receivers report, each does so soon enough; all at once they would be woken, and we by all of them.
+    const silent = now - this.heardAt >= this.heartbeatInterval
+    if (next > 0 && silent && this.flow.holds(this.sentCost, next, now)) flags |= ASK
     putStart(bytes, 0, HEARTBEAT, flags, this.settings.kind, this.key)
     putU48(bytes, 16, this.unsent - 1)
     const allSent = this.unsent > this.window.lead

@@ -77,6 +77,8 @@ export class GroupSender {
   private ready = true
   private owesDrain = false
   private flushWanted = false
+  /** Receivers have said something, and nothing was done about it yet. */
+  private heard = false
   private working = false
   private ending = false
 
@@ -115,9 +117,13 @@ export class GroupSender {
     this.work()
   }
 
-  /** A packet of a receiver; others are passed over. `source` is its address. */
-  received(bytes: Buffer, source: string): void {
-    if (this.output.received(bytes, source)) this.work()
+  /** A packet of a receiver; others are passed over. `source` is its address. `more`: another one is given in the same turn. */
+  received(bytes: Buffer, source: string, more = false): void {
+    if (this.output.received(bytes, source)) this.heard = true
+    // Reports of many receivers that came together are one reason to go on, not many.
+    if (more || !this.heard) return
+    this.heard = false
+    this.work()
   }
 
   tick(): void {

@@ -108,9 +108,7 @@ export class NativePort implements DatagramPort {
     this.closed = new Promise(resolve => socket.once("close", resolve))
     // The first of what is there; the others follow it by one call.
     socket.on("message", (bytes, from) => {
-      if (this.over || this.reader === null) return
-      this.reader.datagram(bytes, plain(from.address), from.port)
-      this.readMore()
+      if (!this.over && this.reader !== null) this.read(this.reader, bytes, plain(from.address), from.port)
     })
     socket.on("error", error => {
       if (!this.over) this.reader?.failed(error)
@@ -229,20 +227,21 @@ export class NativePort implements DatagramPort {
     })
   }
 
-  private readMore(): void {
+  /** Delivers a datagram, and what came after it. */
+  private read(reader: DatagramReader, first: Buffer, from: string, fromPort: number): void {
     room ??= new ReceivedBatch(SLOTS, SLOT)
+    // The room is read into by events only: nobody else comes in between, whatever the reader does.
     const batch = room
-    const reader = this.reader as DatagramReader
-    for (let bytes = 0; bytes < EVENT_BYTES; ) {
-      if (this.over || this.receive(batch) === 0) return
-      // The room is read into by events only: nobody else comes in between, whatever the reader does.
-      for (let index = 0; index < batch.count && !this.over; index++) {
+    let count = this.receive(batch)
+    reader.datagram(first, from, fromPort, count > 0)
+    for (let bytes = 0; count > 0 && !this.over; ) {
+      for (let index = 0; index < count && !this.over; index++) {
         const { host, port } = this.sources.of(batch, index)
         const datagram = keep(batch.at(index))
         bytes += datagram.length
-        reader.datagram(datagram, host, port)
+        reader.datagram(datagram, host, port, index < count - 1)
       }
-      if (!batch.full) return
+      count = batch.full && bytes < EVENT_BYTES && !this.over ? this.receive(batch) : 0
     }
   }
 

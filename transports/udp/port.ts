@@ -22,8 +22,11 @@ export interface DatagramPort {
 
 /** None of these is called after `close`. */
 export interface DatagramReader {
-  /** The bytes are the reader's for ever: their memory is not used again. */
-  datagram(bytes: Buffer, host: string, port: number): void
+  /**
+   * The bytes are the reader's for ever: their memory is not used again. `more`: the next one follows at once, so that what
+   * both mean together can be worked out then. Absent = this is the last, or the port does not know.
+   */
+  datagram(bytes: Buffer, host: string, port: number, more?: boolean): void
   /** The operating system would not send a datagram that was taken. */
   unsent(error: Error): void
   /** `send` answered false; now everything is with the operating system. */
