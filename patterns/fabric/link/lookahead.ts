@@ -7,9 +7,11 @@ import { FOR_ONE, INLINE_SUBJECT, PUBLISH_MORE } from "./records.ts"
 /** Messages at a time: as many reads as a processor has under way at once. */
 const AHEAD = 16
 
-/** Lies behind what is read first of a subscription, and most likely in the next line. */
+/** Reads of a subscription what lies in the middle and at the end of all that a message needs: two to three lines of the cache. */
 function deliveredBy(value: unknown): number {
-  return value === undefined ? 0 : (value as Subscription).delivered
+  if (value === undefined) return 0
+  const { delivered, spec } = value as Subscription
+  return spec === undefined ? 1 : delivered
 }
 
 /**
