@@ -1,8 +1,8 @@
 /** A subject is forgotten when another one takes its place: twice as many places as there are topics, 64 KiB. */
 const PLACES = 1 << 14
 
-/** Eight for each topic, so that seven in eight of the others are told apart: 8 KiB. */
-const BITS = 1 << 16
+/** 32 for each topic, so that all but one in 32 of the others are told apart: 32 KiB, which the processor's second cache holds. */
+const BITS = 1 << 18
 
 /**
  * Tells subjects that come again soon from those that pass. Only the former are worth what it costs to keep a topic: where
