@@ -48,6 +48,12 @@ export interface PushOptions extends PublishOptions {
    * Default 100; 0 = at once, each time. What a worker had that is gone goes to another at once.
    */
   retryDelay?: number
+  /**
+   * A subject: when the task has failed for good (`maxDeliveries`, `task.term`, a worker that cannot take it), a task with its payload
+   * is made for the workers of that subject, in its place; its headers `Heddle-Dead-Subject`, `-Deliveries`, `-Code` and `-Error` say why. It has
+   * the same `maxDeliveries`, and is gone when these fail, too. Default: none.
+   */
+  deadLetter?: string
   /** Milliseconds to wait for room among the tasks that are not done. Default: as long as it takes. */
   timeout?: number
   signal?: AbortSignal
@@ -144,6 +150,7 @@ export const PUSH_OPTIONS: ReadonlySet<string> = new Set([
   ...PUBLISH_NAMES,
   "maxDeliveries",
   "retryDelay",
+  "deadLetter",
   "timeout",
   "signal",
 ] satisfies (keyof PushOptions)[])

@@ -52,13 +52,14 @@ export type FabricEvent =
   | { readonly type: "client:leave"; readonly client: ClientName; readonly error?: HeddleError }
   /** A handler of this node threw, or its promise was rejected. */
   | { readonly type: "error"; readonly subject: string; readonly error: unknown }
-  /** A task goes round again, or has failed for good. */
+  /** A task goes round again, or has failed for good; then `deadLetter` is the subject, if any, at whose workers it goes on. */
   | {
       readonly type: "task"
       readonly subject: string
       readonly deliveries: number
       readonly again: boolean
       readonly error: HeddleError
+      readonly deadLetter?: string
     }
   /**
    * At the edge: a client said hello, went, was refused something (`error` says what), was too slow for a while, or was told that it will not

@@ -321,6 +321,7 @@ export class Fabric<S extends object = Subjects> {
     const retries = {
       most: whole("maxDeliveries", options.maxDeliveries, 5, 1),
       delay: whole("retryDelay", options.retryDelay, 100, 0),
+      deadLetter: options.deadLetter === undefined ? null : topics.of(options.deadLetter).subject,
     }
     const first = tasks.tryPush(subject, parcel, retries)
     if (first !== null) return first

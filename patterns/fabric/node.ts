@@ -124,9 +124,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
         task: (worker, id, topic, parcel, deliveries) => this.taskHere(worker, id, topic, parcel, deliveries),
         // As the task itself goes: in a later turn.
         withdraw: (worker, id) => process.nextTick(() => worker.withdraw(null, id)),
-        failed: (task, error, again) => {
-          this.emit({ type: "task", subject: task.subject, deliveries: task.deliveries, again, error })
-        },
+        failed: ({ subject, deliveries }, error, again, deadLetter) =>
+          this.emit({ type: "task", subject, deliveries, again, error, ...(deadLetter !== null && { deadLetter }) }),
       },
       this.settings.maxTasks,
     )

@@ -53,7 +53,16 @@ export interface FabricStats extends TrafficStats, TroubleStats {
   dropped: number
   /** Requests without an answer. */
   requests: number
-  tasks: { outstanding: number; queued: number; acknowledged: number; redelivered: number }
+  tasks: {
+    outstanding: number
+    queued: number
+    acknowledged: number
+    redelivered: number
+    /** Failed for good. */
+    failed: number
+    /** Of these, those that go on as tasks of another subject (`deadLetter`). */
+    deadLettered: number
+  }
   peers: PeerStats[]
   /**
    * Subjects in use: up to 8,192 published here, and those that links have numbered. Where more are published, one counts from its
@@ -90,6 +99,8 @@ export function statsOf(node: Node): FabricStats {
       queued: tasks.queued,
       acknowledged: tasks.acknowledged,
       redelivered: tasks.redelivered,
+      failed: tasks.failed,
+      deadLettered: tasks.deadLettered,
     },
     peers,
     subjects: subjectsOf(node),

@@ -91,6 +91,8 @@ export function readNodeStats(value: unknown, from: NodeAnswer): NodeStats | nul
         queued: count(tasks.queued),
         acknowledged: count(tasks.acknowledged),
         redelivered: count(tasks.redelivered),
+        failed: count(tasks.failed),
+        deadLettered: count(tasks.deadLettered),
       },
       peers: list(stats.peers, readPeer),
       subjects: list(stats.subjects, one => ({ subject: text(one.subject), ...traffic(one) }) satisfies SubjectStats),

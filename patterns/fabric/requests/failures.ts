@@ -29,6 +29,27 @@ export function decodeFailure(bytes: Buffer): Failure {
   }
 }
 
+/** The longest time that a handler may name, in milliseconds: timers of Node overflow beyond this. */
+export const MOST_RETRY = 2 ** 31 - 1
+
+/** `failure` with the word of a task's handler: false = never again, a number = after so many milliseconds. */
+export function withRetry(failure: Buffer, retry: number | false): Buffer {
+  return Buffer.from(`${failure.toString().slice(0, -1)},"retry":${retry}}`)
+}
+
+/** What `withRetry` said; null = nothing, or nothing sensible: it comes from the network. */
+export function retryOf(failure: Buffer): number | false | null {
+  try {
+    const { retry } = JSON.parse(failure.toString()) as { retry?: unknown }
+    if (retry === false) return false
+    return Number.isSafeInteger(retry) && (retry as number) >= 0 && (retry as number) <= MOST_RETRY
+      ? (retry as number)
+      : null
+  } catch {
+    return null
+  }
+}
+
 /** Codes of failures that the fabric itself answers with: the client sees a HeddleError of the same code. */
 const OWN_FAILURES = new Set(["EBUSY", "ERR_NO_RESPONDERS", "ERR_CODEC", "ERR_VALIDATION"])
 /** `name` of these, so that no handler's error is taken for one. */

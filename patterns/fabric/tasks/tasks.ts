@@ -6,8 +6,9 @@ import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
 import { FAILED, NOTICE, TASK, WITHDRAW } from "../link/records.ts"
 import { type Parcel, writeNumbers } from "../link/write.ts"
-import { isUntouched, toError } from "../requests/failures.ts"
+import { isUntouched, retryOf, toError } from "../requests/failures.ts"
 import type { Topic } from "../topics.ts"
+import { deadParcel } from "./dead-letter.ts"
 import type { Worker } from "./worker.ts"
 
 /** Withdrawn tasks that may lie between the others before they are cleared away. */
@@ -22,6 +23,8 @@ export interface Retries {
   readonly most: number
   /** Milliseconds until the second time; then twice as many, and so on. 0 = at once, each time. */
   readonly delay: number
+  /** Tasks for this subject are made of those that failed for good; null = they are gone. */
+  readonly deadLetter: string | null
 }
 
 /** How tasks get to workers of this node itself. */
@@ -116,7 +119,7 @@ interface Waiting {
 export interface TasksHost extends LocalWorkers {
   topic(subject: string): Topic
   /** A task failed for good, or goes round again. */
-  failed(task: Task, error: HeddleError, again: boolean): void
+  failed(task: Task, error: HeddleError, again: boolean, deadLetter: string | null): void
 }
 
 /** Tasks pushed by this node: they wait for workers here, and stay until one has done them. At least once. */
@@ -136,6 +139,9 @@ export class Tasks {
   private scheduled = false
   acknowledged = 0
   redelivered = 0
+  /** Failed for good; `deadLettered`: those of them that go to another subject. */
+  failed = 0
+  deadLettered = 0
 
   constructor(host: TasksHost, limit: number) {
     this.host = host
@@ -221,7 +227,9 @@ export class Tasks {
         this.enqueue(task, true)
       } else {
         task.failures++
-        this.again(task, error, false)
+        const retry = retryOf(payload)
+        if (retry === false) this.fail(task, error)
+        else this.again(task, error, false, retry)
       }
     }
     this.dispatchSoon()
@@ -287,9 +295,7 @@ export class Tasks {
     const { parcel } = task
     if (link !== null && parcel.payload.length > link.info.maxPayload) {
       const text = `Task for ${task.subject}: ${parcel.payload.length} bytes; the worker ${link.name} takes ${link.info.maxPayload} (its maxPayload)`
-      const error = new HeddleError("EMSGSIZE", text)
-      this.host.failed(task, error, false)
-      this.finish(task, error)
+      this.fail(task, new HeddleError("EMSGSIZE", text))
       return
     }
     task.deliveries++
@@ -301,17 +307,33 @@ export class Tasks {
     else link.write(TASK, 0, [task.id, worker.spec.id, task.deliveries], topic, parcel)
   }
 
-  private again(task: Task, error: HeddleError, returned: boolean): void {
+  /** `named`: milliseconds until its next turn, as its handler says; null = as its pusher does. */
+  private again(task: Task, error: HeddleError, returned: boolean, named: number | null = null): void {
     if (task.deliveries >= task.retries.most) {
-      this.host.failed(task, error, false)
-      this.finish(task, error)
+      this.fail(task, error)
       return
     }
-    this.host.failed(task, error, true)
+    this.host.failed(task, error, true, null)
     // A worker that is gone says nothing against the task.
-    const delay = returned ? 0 : pauseAfter(task)
+    const delay = returned ? 0 : (named ?? pauseAfter(task))
     if (delay === 0) this.enqueue(task, returned)
     else this.enqueueLater(task, delay)
+  }
+
+  /** For good. */
+  private fail(task: Task, error: HeddleError): void {
+    const { deadLetter, most, delay } = task.retries
+    this.failed++
+    if (deadLetter !== null) {
+      this.deadLettered++
+      // In its place: no more tasks are open than before.
+      const dead = new Task(this, this.nextId++, deadLetter, deadParcel(task, error), { most, delay, deadLetter: null })
+      this.open.set(dead.id, dead)
+      this.enqueue(dead, false)
+      this.dispatchSoon()
+    }
+    this.host.failed(task, error, false, deadLetter)
+    this.finish(task, error)
   }
 
   private enqueueLater(task: Task, delay: number): void {

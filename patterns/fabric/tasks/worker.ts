@@ -3,7 +3,8 @@ import { hold, release } from "../../../core/keep-alive.ts"
 import { Queue } from "../../../core/queue.ts"
 import type { InterestSpec } from "../interest.ts"
 import type { FabricMessage } from "../message.ts"
-import { encodeFailure, ownFailure } from "../requests/failures.ts"
+import { whole } from "../options.ts"
+import { encodeFailure, MOST_RETRY, ownFailure, withRetry } from "../requests/failures.ts"
 
 /** What the handler of a worker gets besides the message. */
 export interface TaskContext {
@@ -11,6 +12,16 @@ export interface TaskContext {
   readonly deliveries: number
   /** Aborted when the pusher withdraws the task: nobody waits for it. */
   readonly signal: AbortSignal
+  /**
+   * The task goes round again when the handler is through, as if it had thrown: after `delay` milliseconds, or as the pusher says
+   * (`retryDelay`). Counts as a failure, so `maxDeliveries` ends it. Throws EINVAL. As `nak` of JetStream.
+   */
+  nak(delay?: number): void
+  /**
+   * No worker shall have the task again: when the handler is through it has failed for good, whatever `maxDeliveries` says. `reason`
+   * is the text of the error at the pusher. As `term` of JetStream.
+   */
+  term(reason?: string): void
 }
 
 export type TaskHandler<T> = (message: FabricMessage<T>, task: TaskContext) => unknown
@@ -34,6 +45,8 @@ class Given implements TaskContext {
   withdrawn = false
   /** Its handler has begun. */
   working = false
+  /** What its handler has said of its future; null = nothing. */
+  private verdict: { readonly retry: number | false | null; readonly reason: string } | null = null
   private controller: AbortController | null = null
 
   constructor(message: FabricMessage, deliveries: number, acknowledge: Acknowledge, from: object | null, id: number) {
@@ -48,6 +61,23 @@ class Given implements TaskContext {
     this.controller ??= new AbortController()
     if (this.withdrawn) this.controller.abort(withdrawnError())
     return this.controller.signal
+  }
+
+  nak(delay?: number): void {
+    const retry = delay === undefined ? null : whole("nak: delay", delay, 0, 0, MOST_RETRY)
+    this.verdict = { retry, reason: "the handler wants it later" }
+  }
+
+  term(reason = "the handler says that it must not be tried again"): void {
+    this.verdict = { retry: false, reason }
+  }
+
+  /** What to answer; null = it is done. `error`: what the handler has thrown, if `failed`. */
+  failureOf(error: unknown, failed: boolean): Buffer | null {
+    const { verdict } = this
+    if (verdict === null) return failed ? encodeFailure(error) : null
+    const failure = encodeFailure(failed ? error : new Error(verdict.reason))
+    return verdict.retry === null ? failure : withRetry(failure, verdict.retry)
   }
 
   withdraw(): void {
@@ -187,9 +217,10 @@ export class Worker {
   private finished(given: Given, error: unknown, failed: boolean): void {
     this.running--
     this.forget(given)
-    if (failed) this.failed++
-    else this.done++
-    given.acknowledge(failed ? encodeFailure(error) : null, this.running + this.queued)
+    const failure = given.failureOf(error, failed)
+    if (failure === null) this.done++
+    else this.failed++
+    given.acknowledge(failure, this.running + this.queued)
     // Handlers that are through at once come back here: a loop, not as many calls within one another as tasks wait.
     if (this.advancing) return
     this.advancing = true
