@@ -153,6 +153,8 @@ export class Requests {
     const call = new Call(this, topic, member, parcel, timeout, signal, 1, null, true)
     const reply = new Promise<FabricMessage>(keepResolve)
     call.resolve = resolveOfLast
+    // Or the last promise of all would stay in memory, with its answer.
+    resolveOfLast = null
     this.begin(call)
     return reply
   }
