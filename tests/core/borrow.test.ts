@@ -1,32 +1,15 @@
 import assert from "node:assert/strict"
-import type { Loan, Message } from "../../core/contract.ts"
+import type { Message } from "../../core/contract.ts"
 import { type FrameHandler, Inbox, type InboxOptions, type InboxRules } from "../../core/inbox.ts"
 import { closesAfterEach, later } from "../support/cleanup.ts"
 import { FakePipe } from "../support/fake-pipe.ts"
+import { Lent } from "../support/lent.ts"
 import { coded } from "../support/pattern.ts"
 import { turns } from "../support/wait.ts"
 
 const IDLE = { attach() {}, receive() {}, writable() {}, detach() {} }
 
 const toFrames = (text: string): Buffer[] => text.split("|").map(part => Buffer.from(part))
-
-/** A message as a transport lends it: in memory that is spoilt when the call is over. */
-class Lent implements Loan {
-  readonly bytes: Buffer
-  readonly count: number
-  readonly bounds = new Int32Array(128)
-
-  constructor(frames: readonly Buffer[]) {
-    this.bytes = Buffer.concat([Buffer.from("before"), ...frames, Buffer.from("behind")])
-    this.count = frames.length
-    let at = 6
-    frames.forEach((frame, i) => {
-      this.bounds[2 * i] = at
-      at += frame.length
-      this.bounds[2 * i + 1] = at
-    })
-  }
-}
 
 const make = (options: Partial<InboxOptions> = {}, rules?: InboxRules<Message, Message>) => {
   const inbox = new Inbox<Message>({ receiveHighWaterMark: 1_000, receiveTimeout: -1, ...options }, rules)
@@ -39,7 +22,7 @@ const make = (options: Partial<InboxOptions> = {}, rules?: InboxRules<Message, M
       const loan = new Lent(toFrames(message))
       if (inbox.borrows && inbox.lend(loan)) lent++
       else inbox.deliver(pipe, toFrames(message))
-      loan.bytes.fill(0xee)
+      loan.spoil()
     }
     return lent
   }

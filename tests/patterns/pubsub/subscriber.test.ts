@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { SubscriberPattern } from "../../../patterns/pubsub/subscriber-pattern.ts"
 import { FakePipe, PATTERN_OPTIONS } from "../../support/fake-pipe.ts"
+import { Lent } from "../../support/lent.ts"
 import { received } from "./support.ts"
 
 const settingsOf = () => ({ ...PATTERN_OPTIONS, invertMatching: false })
@@ -39,6 +40,24 @@ describe("SubscriberPattern", () => {
       assert.deepEqual(received(pattern.inbox), ["a1"])
       assert.deepEqual(pipe.dropped, { filtered: 1 })
     })
+  })
+
+  it("SUB-5 filters what is lent, too, by the first frame, and as it is at the moment", () => {
+    for (const invertMatching of [false, true]) {
+      const settings = { ...settingsOf(), invertMatching }
+      const pattern = new SubscriberPattern(settings)
+      const pipe = publisher(pattern)
+      const got: string[] = []
+      const consumer = pattern.inbox.borrow((bytes, start, end) => got.push(bytes.toString("latin1", start, end)))
+      pattern.subscribe(topic("a"))
+      const lends = (...frames: string[]): boolean => pattern.lend(pipe, new Lent(frames.map(topic)))
+      assert.deepEqual([lends("a1"), lends("b", "a"), lends("a", "b"), lends("")], [true, true, true, true])
+      assert.deepEqual(got, invertMatching ? ["b", "a", ""] : ["a1", "a", "b"])
+      assert.deepEqual(pipe.dropped, { filtered: 2 })
+      consumer.stop()
+      // What nobody borrows is not taken, unless nobody wants it anyway.
+      assert.deepEqual([lends("a"), lends("b")], [invertMatching, !invertMatching])
+    }
   })
 
   it("SUB-1 gives messages whose first frame begins with a topic, from its publishers in turn", () => {
