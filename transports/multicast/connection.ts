@@ -4,7 +4,7 @@ import type { GroupSender } from "./engine.ts"
 import type { Inlet, Outlet } from "./ports.ts"
 import type { SessionConnection } from "./session-connection.ts"
 
-/** Connections with something to flush in this turn, and the one tick that serves them all. */
+/** Connections with something to flush in this turn, and the one call that serves them all. */
 let dirty: GroupConnection[] = []
 let scheduled = false
 
@@ -141,7 +141,8 @@ export class GroupConnection implements Connection {
     dirty.push(this)
     if (scheduled) return
     scheduled = true
-    process.nextTick(flushAll)
+    // Behind what waits for promises, too: who waited for room goes on before the first of its messages leaves alone.
+    process.nextTick(queueMicrotask, flushAll)
   }
 
   private follow(session: SessionConnection): void {

@@ -283,7 +283,7 @@ export class SenderOutput {
       this.farewells++
     }
     // While receivers report, each does so soon enough; all at once they would be woken, and we by all of them.
-    const silent = now - this.heardAt >= this.heartbeatInterval
+    const silent = now - this.heardAt >= FIRST_HEARTBEAT
     if (next > 0 && silent && this.flow.holds(this.sentCost, next, now)) flags |= ASK
     putStart(bytes, 0, HEARTBEAT, flags, this.settings.kind, this.key)
     putU48(bytes, 16, this.unsent - 1)

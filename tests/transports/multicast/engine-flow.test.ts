@@ -1,10 +1,26 @@
 import assert from "node:assert/strict"
-import { DATA } from "../../../transports/multicast/wire.ts"
-import { Group } from "./engine-group.ts"
+import { ASK, DATA, HEARTBEAT, sessionKey, writeReport } from "../../../transports/multicast/wire.ts"
+import { Group, type TestSender } from "./engine-group.ts"
 
 const text = (value: string): Buffer[] => [Buffer.from(value)]
 const isData = (bytes: Buffer): boolean => bytes[3] === DATA
 const numbers = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, i) => `${from + i}`)
+
+/** A STATUS as a receiver with this id would send it. */
+function report(sender: TestSender, receiver: number, position: number, window: number): Buffer {
+  return writeReport(
+    sessionKey(sender.id),
+    { receiver, position, received: position, window, heard: 0, leaves: false },
+    [],
+  )
+}
+
+/** A sender that is held back after its first packets, and how many these are. */
+function heldSender(group: Group): { sender: TestSender; packets: number } {
+  const sender = group.sender({ window: 100_000, initialWindow: 20_000 })
+  while (sender.engine.send([Buffer.alloc(1_000)])) {}
+  return { sender, packets: sender.engine.stats.packets }
+}
 
 describe("Multicast engine: flow", () => {
   it("waits for the slowest, and no longer than it lives (MC-30, MC-33)", () => {
@@ -63,6 +79,66 @@ describe("Multicast engine: flow", () => {
     assert.equal(sent, 5_000)
     // 5,000 messages of about 1,500 bytes of window each: 300 quarters.
     assert.ok(drains > 50 && drains <= 330, `${drains} drains`)
+  })
+
+  it("goes on once for reports that came together, not for each (MC-35)", () => {
+    const group = new Group()
+    const { sender, packets } = heldSender(group)
+    for (const receiver of [1, 2]) {
+      sender.engine.received(report(sender, receiver, packets + 1, 100_000), `r${receiver}`, true)
+      assert.deepEqual([sender.engine.stats.packets, sender.drains], [packets, 0])
+    }
+    // The last of them has room for two packets; it says nothing that makes sense itself.
+    sender.engine.received(report(sender, 3, packets + 1, 4_000), "r3", true)
+    sender.engine.received(Buffer.alloc(10), "r4")
+    assert.ok(sender.engine.stats.packets > packets)
+    assert.equal(sender.drains, 1)
+    while (sender.engine.send([Buffer.alloc(1_000)])) {}
+    assert.ok(sender.engine.stats.packets <= packets + 2, "the slowest is waited for")
+  })
+
+  it("asks for reports only when none has come for 10 ms (MC-31)", () => {
+    const asks = (everyMs: number): number => {
+      const group = new Group()
+      const { sender, packets } = heldSender(group)
+      for (let time = 0; time < 90; time++) {
+        // Nothing is consumed: the window stays closed.
+        if (time % everyMs === 0) sender.engine.received(report(sender, 1, 1, 20_000), "r1")
+        group.run(1)
+      }
+      assert.equal(sender.engine.stats.packets, packets)
+      const heartbeats = sender.packets.filter(bytes => bytes[3] === HEARTBEAT)
+      assert.ok(heartbeats.length >= 3, `${heartbeats.length} heartbeats`)
+      return heartbeats.filter(bytes => (bytes[4] & ASK) !== 0).length
+    }
+    assert.equal(asks(5), 0)
+    assert.ok(asks(1_000) >= 2)
+  })
+
+  it("receivers report a quarter of their window, half of it in groups of more than 8 (MC-31)", () => {
+    const perWindow = (receivers: number): number => {
+      const group = new Group()
+      const sender = group.sender({ window: 100_000 })
+      const settings = { receiveWindow: 100_000, statusInterval: 100_000 }
+      const all = Array.from({ length: receivers }, () => group.receiver(settings))
+      group.run(50)
+      const before = all[0].reports.length
+      let sent = 0
+      const pump = (): void => {
+        while (sent < 3_000 && sender.engine.send(text(`${sent++}`.padEnd(1_000)))) {}
+        sender.engine.flush()
+      }
+      sender.engine.onDrain = pump
+      pump()
+      group.run(3_000)
+      assert.equal(sent, 3_000)
+      // Each message is a packet of about 1,560 bytes of window.
+      return (all[0].reports.length - before) / ((3_000 * 1_560) / 100_000)
+    }
+    const few = perWindow(8)
+    assert.ok(few > 3.5 && few < 4.5, `${few} in a group of 8`)
+    const many = perWindow(9)
+    assert.ok(many > 1.6 && many < 2.5, `${many} in a group of 9`)
   })
 
   it("does not wait when nobody listens (MC-34)", () => {

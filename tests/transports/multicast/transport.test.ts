@@ -4,7 +4,8 @@ import { once } from "node:events"
 import type { SocketType } from "../../../core/contract.ts"
 import { parseEndpoint } from "../../../core/endpoint.ts"
 import { MulticastTransport } from "../../../transports/multicast/transport.ts"
-import type { DatagramPort, PortOptions } from "../../../transports/udp/port.ts"
+import { DATA } from "../../../transports/multicast/wire.ts"
+import type { DatagramPort, DatagramReader, PortOptions } from "../../../transports/udp/port.ts"
 import { LINK_OPTIONS, local } from "../../support/link-options.ts"
 import { coded } from "../../support/pattern.ts"
 import { Random } from "../../support/random.ts"
@@ -197,6 +198,50 @@ describeMembers("Transport multicast", members => {
     await assert.rejects(members.listen("SUB", {}, "multicast://239.1.2.3:*?interface=no-such-nic"), coded("ENODEV"))
     await assert.rejects(members.dial("multicast://239.1.2.3:5?interface=no-such-nic"), coded("ENODEV"))
     await assert.rejects(members.dial("multicast://239.1.2.3:5", "PUSH"), coded("ENOCOMPATPROTO"))
+  })
+
+  it("sends together what is sent by who waited for room", async () => {
+    const sent: Buffer[] = []
+    let reader: DatagramReader | null = null
+    let full = false
+    const port: DatagramPort = {
+      host: "127.0.0.1",
+      port: 9,
+      closed: Promise.resolve(),
+      start: given => {
+        reader = given
+      },
+      send: bytes => {
+        if (bytes[3] !== DATA) return true
+        sent.push(bytes)
+        return !full
+      },
+      close: () => {},
+    }
+    const transport = new MulticastTransport(async () => port)
+    const endpoint = parseEndpoint(`multicast://${GROUP}:5?interface=lo`)
+    const connection = await transport.dial(endpoint, local("PUB"), new AbortController().signal)
+    const sink = new Sink()
+    connection.start(sink)
+    full = true
+    say(connection, "first")
+    await until(() => sent.length === 1)
+    full = false
+    // As a socket does: one that waited goes at once, and the promise of its `send` lets the caller go on.
+    sink.drain = () => {
+      say(connection, "1")
+      Promise.resolve().then(() => {
+        for (let index = 2; index < 50; index++) say(connection, `${index}`)
+      })
+    }
+    assert.equal(connection.send([Buffer.alloc(0)]), false)
+    const waiting = reader as DatagramReader | null
+    // From the event loop, as ports do: in a promise's own turn even a tick comes later than other promises.
+    setImmediate(() => waiting?.drained())
+    await turns(3)
+    // What was held back, and all that the drain let in.
+    assert.equal(sent.length, 3)
+    connection.close()
   })
 
   it("gives a dial up when its signal was aborted, and leaves no port open", async () => {

@@ -30,6 +30,8 @@ class Reader implements DatagramReader {
   readonly datagrams: Buffer[] = []
   readonly senders: string[] = []
   readonly errors: string[] = []
+  /** Whether the port said that another one follows at once. */
+  readonly more: boolean[] = []
   drains = 0
   onDatagram: (() => void) | null = null
 
@@ -38,7 +40,8 @@ class Reader implements DatagramReader {
     port.start(this)
   }
 
-  datagram(bytes: Buffer, host: string, port: number): void {
+  datagram(bytes: Buffer, host: string, port: number, more = false): void {
+    this.more.push(more)
     this.datagrams.push(bytes)
     this.senders.push(`${host} ${port}`)
     this.onDatagram?.()
@@ -251,6 +254,36 @@ describe("Port in batches when the operating system is full", () => {
     assert.equal(stopped, true)
     await until(() => from.drains > 0)
     assert.deepEqual(from.errors, [])
+  })
+})
+
+describe("Port in batches: what comes together", () => {
+  closesAfterEach()
+
+  it("is given one by one in one call, each but the last with word that more follow", async function () {
+    if (native === null) this.skip()
+    const port = await NativePort.open(native, OPTIONS)
+    later(() => port.close())
+    const to = new Reader(port)
+    const from = await NativePort.open(native, OPTIONS)
+    later(() => from.close())
+    const promised: number[] = []
+    to.onDatagram = () => {
+      const at = to.datagrams.length
+      if (!to.more[at - 1]) return
+      promised.push(at)
+      // Behind the call that delivers this one: whatever was promised has come.
+      process.nextTick(() => assert.ok(to.datagrams.length > at))
+    }
+    for (let index = 0; index < 100; index++) from.send(Buffer.from(`${index}`), port.host, port.port)
+    from.flush()
+    await until(() => to.datagrams.length === 100)
+    assert.deepEqual(
+      to.datagrams.map(String),
+      Array.from({ length: 100 }, (_none, index) => `${index}`),
+    )
+    assert.ok(promised.length > 0, "nothing came together")
+    assert.equal(to.more.at(-1), false)
   })
 })
 
