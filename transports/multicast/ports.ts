@@ -30,13 +30,15 @@ export class Outlet implements DatagramReader {
   /** Of a sender. */
   readonly host: GroupHost
   sender: GroupSender | null = null
+  /** Of the same member: what senders send to it alone comes here, too. */
+  receiver: GroupReceiver | null = null
   onFailed: (error: Error) => void = () => {}
   private readonly group: Group
   private readonly alarm: Alarm
   private lastHost = ""
   private lastPort = 0
   private lastKey = ""
-  /** Datagrams for the group, and those of them that the operating system refused. */
+  /** Datagrams, and those of them that the operating system refused. */
   private tried = 0
   private refused = 0
 
@@ -51,6 +53,7 @@ export class Outlet implements DatagramReader {
       now: () => clock.now(),
       random,
       send: bytes => this.toGroup(bytes),
+      sendAlone: (bytes, source) => this.alone(bytes, source),
       wake: at => this.alarm.set(at),
     }
     port.start(this)
@@ -61,10 +64,11 @@ export class Outlet implements DatagramReader {
     return this.port.send(bytes, this.group.host, this.group.port)
   }
 
-  /** `to`: what a receiver heard as `source`. */
-  reply(bytes: Buffer, to: string): void {
+  /** `to`: what an engine heard as `source`. */
+  alone(bytes: Buffer, to: string): boolean {
     const { host, port } = partsOf(to)
-    this.port.send(bytes, host, port)
+    this.tried++
+    return this.port.send(bytes, host, port)
   }
 
   close(): void {
@@ -73,14 +77,13 @@ export class Outlet implements DatagramReader {
   }
 
   datagram(bytes: Buffer, host: string, port: number, more = false): void {
-    const { sender } = this
-    if (sender === null) return
     if (port !== this.lastPort || host !== this.lastHost) {
       this.lastHost = host
       this.lastPort = port
       this.lastKey = sourceOf(host, port)
     }
-    sender.received(bytes, this.lastKey, more)
+    this.sender?.received(bytes, this.lastKey, more)
+    this.receiver?.receivedAlone(bytes, this.lastKey)
   }
 
   /**
@@ -119,10 +122,11 @@ export class Inlet implements DatagramReader {
       now: () => clock.now(),
       random,
       send: bytes => outlet.toGroup(bytes),
-      reply: (bytes, source) => outlet.reply(bytes, source),
+      reply: (bytes, source) => void outlet.alone(bytes, source),
       wake: at => this.alarm.set(at),
     }
     this.receiver = new GroupReceiver(host, settings, { session: session => this.onSession(session) })
+    outlet.receiver = this.receiver
     port.start(this)
   }
 
