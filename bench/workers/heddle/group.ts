@@ -1,7 +1,7 @@
 /** A sender and receivers of a group, for bench/multicast/group.ts: what they are asked comes in lines. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { Publisher, Pull, Push, Subscriber } from "heddle"
-import { stalls } from "../../multicast/delays.ts"
+import { type Passage, stalls } from "../../multicast/delays.ts"
 import type { Arguments } from "../../task.ts"
 import type { Parent } from "../parent.ts"
 import { ownProcessorTime } from "../publishing.ts"
@@ -82,7 +82,7 @@ class GroupMeter {
   private met = false
   private received = 0
   private last = 0
-  private delays: number[] = []
+  private delays: Passage[] = []
   private wanted = Number.POSITIVE_INFINITY
   private timer: NodeJS.Timeout | undefined
   private waiting: (() => void) | null = null
@@ -100,7 +100,7 @@ class GroupMeter {
     }
     this.received++
     const sent = this.size >= 8 ? bytes.readDoubleLE() : 0
-    if (sent > 0) this.delays.push(clock() - sent)
+    if (sent > 0) this.delays.push({ sent, delay: clock() - sent })
     if (this.received < this.wanted) return
     if (this.received === this.wanted) this.last = clock()
     this.waiting?.()
