@@ -119,7 +119,8 @@ export interface SurveyOptions extends TraceOptions {
   roundTrips?: boolean
 }
 
-// The names, for `checkNames`: each call throws EINVAL for one that it does not have.
+// The names, for `checkNames`: each call throws EINVAL for one that it does not have; but `publish`, which takes a message for its
+// headers and codec, too.
 
 export const SUBSCRIBE_OPTIONS: ReadonlySet<string> = new Set([
   "queue",
@@ -140,7 +141,6 @@ export const WORK_OPTIONS: ReadonlySet<string> = new Set(["concurrency", "prefet
 
 export const FLUSH_OPTIONS: ReadonlySet<string> = new Set(["timeout", "signal"] satisfies (keyof FlushOptions)[])
 const PUBLISH_NAMES = ["headers", "codec"] as const satisfies (keyof PublishOptions)[]
-export const PUBLISH_OPTIONS: ReadonlySet<string> = new Set(PUBLISH_NAMES)
 export const SEND_OPTIONS: ReadonlySet<string> = new Set([
   ...PUBLISH_NAMES,
   "timeout",

@@ -9,7 +9,6 @@ import {
   FLUSH_OPTIONS,
   type FlushOptions,
   KEEP_OPTIONS,
-  PUBLISH_OPTIONS,
   PUSH_OPTIONS,
   type PushOptions,
   READY_OPTIONS,
@@ -155,7 +154,6 @@ export class Fabric<S extends object = Subjects> {
    */
   publish<P extends string>(subject: P, data: PayloadOf<S, P>, options?: PublishOptions): PublishResult {
     this.mustBeOpen()
-    if (options !== undefined) checkNames("publish", options, PUBLISH_OPTIONS)
     return this.node.publishing.publish(subject, data, options)
   }
 

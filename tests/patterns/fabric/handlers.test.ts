@@ -231,7 +231,6 @@ describe("fabric: handlers, iterators and errors", () => {
   }
 
   const unknown: Record<string, (node: Fabric, option: object) => unknown> = {
-    publish: (node, option) => node.publish("x", 1, option),
     send: (node, option) => node.send("x", 1, option),
     push: (node, option) => node.push("x", 1, option),
     request: (node, option) => node.request("x", 1, option),
