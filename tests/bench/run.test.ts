@@ -35,6 +35,8 @@ describe("npm run bench", () => {
       [
         "tcp-thr heddle (consume) messages",
         "tcp-thr heddle (consume) volume",
+        "tcp-thr heddle (borrow) messages",
+        "tcp-thr heddle (borrow) volume",
         "tcp-thr heddle (batches) messages",
         "tcp-thr heddle (batches) volume",
         "tcp-thr heddle (await) messages",

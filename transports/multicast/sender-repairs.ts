@@ -152,10 +152,11 @@ export class Repairs {
     return true
   }
 
-  /** MC-27, MC-28: in a large group others wait for what this one has asked for. */
+  /** MC-27, MC-28: in a large group others wait for what this one has asked for. With a rate each repair takes the place of another. */
   private goesAlone(sequence: number, receiver: Receiver, receivers: number): boolean {
     if (!receiver.proven || receivers > SMALL_GROUP) return false
-    return this.window.aloneOf(sequence) < Math.min(MOST_ALONE, Math.max(1, receivers - 1))
+    const most = this.settings.rate > 0 ? 1 : Math.min(MOST_ALONE, Math.max(1, receivers - 1))
+    return this.window.aloneOf(sequence) < most
   }
 
   /** Out of `asked`. False = it is not needed: the packet goes to all. */

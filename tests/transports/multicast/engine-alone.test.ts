@@ -84,6 +84,17 @@ describe("Multicast engine: repairs to one receiver alone", () => {
     assert.deepEqual(repairsTo(sender, "r8"), [5], "who lacks it still is alone again")
   })
 
+  it("with a rate sends the second who asks one to all: each repair takes the place of another (MC-28)", () => {
+    const { group, sender, nak } = proven(8, 10, { rate: 1_000_000 })
+    group.run(50)
+    nak(1, 5, 1)
+    group.run(50)
+    for (let receiver = 2; receiver <= 4; receiver++) nak(receiver, 5, 1)
+    group.run(50)
+    assert.equal(sender.engine.stats.alone, 1)
+    assert.deepEqual([repairsTo(sender, "r1"), sender.repairs], [[5], [5]])
+  })
+
   it("sends to all what waits for several when the port is open again", () => {
     const { sender, nak } = proven(8)
     sender.open = false
