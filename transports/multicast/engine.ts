@@ -27,8 +27,6 @@ export interface GroupHost {
    * NAK of large groups both ways. Absent = both go to the group.
    */
   reply?(bytes: Buffer, source: string): void
-  /** Of senders: to the receiver alone whose reports come from `source`. Answers as `send` does. Absent = all goes to the group. */
-  sendAlone?(bytes: Buffer, source: string): boolean
   /** Call `tick()` at this time of `now()`. The latest call replaces earlier ones; Infinity = none. */
   wake(at: number): void
 }
@@ -169,8 +167,6 @@ export interface SenderStats {
   bytes: number
   repairs: number
   repairBytes: number
-  /** Repairs that went to one receiver alone. */
-  alone: number
   heartbeats: number
   statuses: number
   naks: number

@@ -17,25 +17,6 @@ export interface Receiver {
   heard: number
   /** Up to where it has used its share of the repairs; see sender-repairs.ts. */
   used: number
-  /** What it is to echo to show that it hears what is sent to it alone (MC-27), and when it was told; 0 = not yet. */
-  cookie: number
-  probedAt: number
-  proven: boolean
-}
-
-function newReceiver(source: string, now: number): Receiver {
-  return {
-    source,
-    position: 0,
-    cost: 0,
-    received: 1,
-    window: 0,
-    heard: now,
-    used: Number.NEGATIVE_INFINITY,
-    cookie: 0,
-    probedAt: Number.NEGATIVE_INFINITY,
-    proven: false,
-  }
 }
 
 /** Which receivers there are, and how far the sender may go for them (MC-30 to MC-34). */
@@ -120,7 +101,7 @@ export class FlowControl {
         this.stats.tooMany++
         return null
       }
-      receiver = newReceiver(source, now)
+      receiver = { source, position: 0, cost: 0, received: 1, window: 0, heard: now, used: Number.NEGATIVE_INFINITY }
       this.receivers.set(report.receiver, receiver)
     }
     // Reports may overtake each other.

@@ -30,15 +30,13 @@ export class Outlet implements DatagramReader {
   /** Of a sender. */
   readonly host: GroupHost
   sender: GroupSender | null = null
-  /** Of the same member: what senders send to it alone comes here, too. */
-  receiver: GroupReceiver | null = null
   onFailed: (error: Error) => void = () => {}
   private readonly group: Group
   private readonly alarm: Alarm
   private lastHost = ""
   private lastPort = 0
   private lastKey = ""
-  /** Datagrams, and those of them that the operating system refused. */
+  /** Datagrams for the group, and those of them that the operating system refused. */
   private tried = 0
   private refused = 0
 
@@ -53,7 +51,6 @@ export class Outlet implements DatagramReader {
       now: () => clock.now(),
       random,
       send: bytes => this.toGroup(bytes),
-      sendAlone: (bytes, source) => this.alone(bytes, source),
       wake: at => this.alarm.set(at),
     }
     port.start(this)
@@ -64,11 +61,10 @@ export class Outlet implements DatagramReader {
     return this.port.send(bytes, this.group.host, this.group.port)
   }
 
-  /** `to`: what an engine heard as `source`. */
-  alone(bytes: Buffer, to: string): boolean {
+  /** `to`: what a receiver heard as `source`. */
+  reply(bytes: Buffer, to: string): void {
     const { host, port } = partsOf(to)
-    this.tried++
-    return this.port.send(bytes, host, port)
+    this.port.send(bytes, host, port)
   }
 
   close(): void {
@@ -77,13 +73,14 @@ export class Outlet implements DatagramReader {
   }
 
   datagram(bytes: Buffer, host: string, port: number, more = false): void {
+    const { sender } = this
+    if (sender === null) return
     if (port !== this.lastPort || host !== this.lastHost) {
       this.lastHost = host
       this.lastPort = port
       this.lastKey = sourceOf(host, port)
     }
-    this.sender?.received(bytes, this.lastKey, more)
-    this.receiver?.receivedAlone(bytes, this.lastKey)
+    sender.received(bytes, this.lastKey, more)
   }
 
   /**
@@ -122,11 +119,10 @@ export class Inlet implements DatagramReader {
       now: () => clock.now(),
       random,
       send: bytes => outlet.toGroup(bytes),
-      reply: (bytes, source) => void outlet.alone(bytes, source),
+      reply: (bytes, source) => outlet.reply(bytes, source),
       wake: at => this.alarm.set(at),
     }
     this.receiver = new GroupReceiver(host, settings, { session: session => this.onSession(session) })
-    outlet.receiver = this.receiver
     port.start(this)
   }
 

@@ -6,7 +6,7 @@ import {
   type ReceiverStats,
 } from "./engine.ts"
 import { Session, type SessionContext } from "./session.ts"
-import { cookieOf, DATA, EOS, HEADER, HEARTBEAT, isPacket, NAK, PROBE, RETX, STATUS, u16, u32, u48 } from "./wire.ts"
+import { DATA, EOS, HEADER, HEARTBEAT, isPacket, NAK, RETX, STATUS, u16, u32, u48 } from "./wire.ts"
 
 /** When there is no place for another session, one that was silent for so long has to go: it missed three heartbeats. */
 const SILENT = 3_000
@@ -88,8 +88,10 @@ export class GroupReceiver {
     const type = bytes[3]
     if (type === DATA) {
       const sequence = u48(bytes, 16)
+      const first = u16(bytes, 6)
       const trail = u48(bytes, 24)
-      if (!isData(bytes) || trail < 1 || trail > sequence) {
+      const { length } = bytes
+      if (length === HEADER || trail < 1 || trail > sequence || first >= length || (first !== 0 && first < HEADER)) {
         stats.malformed++
         return
       }
@@ -97,7 +99,7 @@ export class GroupReceiver {
       session ??= this.join(high, low, source, bytes, sequence - 1, now)
       if (session === null) return
       stats.packets++
-      stats.bytes += bytes.length
+      stats.bytes += length
       session.data(bytes, sequence, now)
     } else if (type === HEARTBEAT) {
       const lead = u48(bytes, 16)
@@ -113,23 +115,6 @@ export class GroupReceiver {
       session.heartbeat(bytes, lead, now)
     } else if (type === NAK) this.overheard(high, low, bytes)
     else if (type !== STATUS) stats.malformed++
-  }
-
-  /** A packet that came to our own port: what a sender of the group says to us alone (MC-27). Others are passed over. */
-  receivedAlone(bytes: Buffer, source: string): void {
-    const { stats } = this
-    if (this.closed) return
-    if (!isPacket(bytes)) {
-      stats.malformed++
-      return
-    }
-    const session = this.find(u32(bytes, 8), u32(bytes, 12), source)
-    if (session === null) return
-    if (bytes[3] === DATA && (bytes[4] & RETX) !== 0 && isData(bytes)) {
-      stats.packets++
-      stats.bytes += bytes.length
-      session.repair(bytes, u48(bytes, 16), this.host.now())
-    } else if (bytes[3] === PROBE) session.probed(cookieOf(bytes))
   }
 
   tick(): void {
@@ -234,12 +219,6 @@ export class GroupReceiver {
     if (this.last === session) this.last = null
     this.stats.sessions = --this.count
   }
-}
-
-/** Whether its length, and where it says that a message begins, make sense. */
-function isData(bytes: Buffer): boolean {
-  const first = u16(bytes, 6)
-  return bytes.length > HEADER && first < bytes.length && (first === 0 || first >= HEADER)
 }
 
 /** Those that are not open go first, and of each kind the one that was silent for the longest time. */

@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer"
 import type { GroupHost, SenderSettings, SenderStats } from "./engine.ts"
-import { FlowControl, type Receiver } from "./flow.ts"
-import { SMALL_GROUP } from "./nak.ts"
+import { FlowControl } from "./flow.ts"
 import { TokenBucket } from "./rate.ts"
 import { Repairs } from "./sender-repairs.ts"
 import { SentWindow } from "./sender-window.ts"
@@ -18,13 +17,11 @@ import {
   putU16,
   putU48,
   RETX,
-  type Report,
   readReport,
   type SessionKey,
   STATUS,
   u32,
   u48,
-  writeProbe,
 } from "./wire.ts"
 
 /** After the last data: soon, because only a heartbeat tells a receiver that the last packets were lost. */
@@ -35,8 +32,6 @@ const FAREWELLS = 3
 /** With a rate, packets leave in bursts of so many milliseconds at most: what the buffers of switches bear. */
 const BURST = 10
 const MAX_RECEIVERS_TOLD = 65_535
-/** Between two PROBEs of a receiver that does not echo: the first may be lost, and a firewall may lose all. */
-const PROBE_AGAIN = 100
 
 /** Everything of a sender but the encoding: what goes out when, and what is heard from the receivers. */
 export class SenderOutput {
@@ -81,7 +76,6 @@ export class SenderOutput {
       bytes: 0,
       repairs: 0,
       repairBytes: 0,
-      alone: 0,
       heartbeats: 0,
       statuses: 0,
       naks: 0,
@@ -150,9 +144,9 @@ export class SenderOutput {
     const now = this.host.now()
     while (this.portOpen) {
       if (this.repairs.pending && (this.bucket === null || this.bucket.ready(now))) {
-        const repair = this.repairs.next(now, this.order, this.repairsHaveAll(now))
-        if (repair !== null) {
-          this.repair(this.window.packet(repair.sequence), repair.to, now)
+        const sequence = this.repairs.next(now, this.order, this.repairsHaveAll(now))
+        if (sequence !== 0) {
+          this.repair(this.window.packet(sequence), now)
           continue
         }
       }
@@ -191,10 +185,9 @@ export class SenderOutput {
     const now = this.host.now()
     this.heardAt = now
     const receiver = this.flow.report(report, source, now)
-    if (receiver !== null) this.prove(receiver, report, now)
     if (type === NAK) {
       this.stats.naks++
-      if (receiver !== null) this.repairs.request(bytes, report, receiver, this.flow.count, this.unsent - 1, now)
+      if (receiver !== null) this.repairs.request(bytes, report, receiver, this.flow.count > 1, this.unsent - 1, now)
     } else this.stats.statuses++
     this.closeIfDone(now)
     return true
@@ -271,36 +264,14 @@ export class SenderOutput {
     if (!this.host.send(bytes)) this.portOpen = false
   }
 
-  private repair(bytes: Buffer, to: Receiver | null, now: number): void {
+  private repair(bytes: Buffer, now: number): void {
     bytes[4] |= RETX
-    this.stats.repairs++
-    this.stats.repairBytes += bytes.length
-    if (to !== null) {
-      // MC-27 its header may say anything.
-      this.stats.alone++
-      this.putAlone(bytes, to)
-      return
-    }
     // What follows a repair tells who has missed it.
     this.heartbeatInterval = FIRST_HEARTBEAT
     this.heartbeatAt = Math.min(this.heartbeatAt, now + FIRST_HEARTBEAT)
+    this.stats.repairs++
+    this.stats.repairBytes += bytes.length
     this.put(bytes)
-  }
-
-  private putAlone(bytes: Buffer, { source }: Receiver): void {
-    this.bucket?.take(bytes.length)
-    if (this.host.sendAlone?.(bytes, source) === false) this.portOpen = false
-  }
-
-  /** MC-27: only who hears what is sent to him alone gets repairs so. Nobody else can be made to get them, by whatever name. */
-  private prove(receiver: Receiver, report: Report, now: number): void {
-    if (receiver.proven || this.host.sendAlone === undefined || this.flow.count > SMALL_GROUP) return
-    if (receiver.cookie !== 0 && report.cookie === receiver.cookie) receiver.proven = true
-    else if (this.portOpen && now - receiver.probedAt >= PROBE_AGAIN) {
-      if (receiver.cookie === 0) receiver.cookie = 1 + Math.floor(this.host.random() * 0xffff_ffff)
-      receiver.probedAt = now
-      this.putAlone(writeProbe(this.key, receiver.cookie), receiver)
-    }
   }
 
   private heartbeat(now: number): void {

@@ -1,6 +1,5 @@
 import type { SenderSettings, SenderStats } from "./engine.ts"
 import type { Receiver } from "./flow.ts"
-import { SMALL_GROUP } from "./nak.ts"
 import { TokenBucket } from "./rate.ts"
 import type { SentWindow } from "./sender-window.ts"
 import { isAfter, LINGER, MAX_ASKED, OVERHEAD, RANGE, REPORT, type Report, u16, u48 } from "./wire.ts"
@@ -19,20 +18,8 @@ const PERIOD = 100
 const BEHIND = 250
 
 /**
- * So many times a packet is sent to one receiver alone before it goes to all. Each costs the sender's network what one to all
- * costs; but all the other receivers are left in peace, and of twenty that lose a tenth each, seldom more lack the same packet.
- */
-const MOST_ALONE = 3
-
-interface Repair {
-  readonly sequence: number
-  /** Null = to all. */
-  readonly to: Receiver | null
-}
-
-/**
- * Which packets are to be sent again (MC-22 to MC-28), and to whom: to all once for many NAKs, or to the few who asked; within a
- * share of what is sent, and with several receivers none of them more than half of that share.
+ * Which packets are to be sent again (MC-22 to MC-26): each once for many NAKs, within a share of what is sent, and with
+ * several receivers none of them more than half of that share.
  */
 export class Repairs {
   private readonly settings: SenderSettings
@@ -40,9 +27,9 @@ export class Repairs {
   private readonly window: SentWindow
   private readonly budget: TokenBucket
   private readonly capacity: number
-  private readonly waiting: Repair[] = []
-  /** The same by packet: for whom it waits, null = for all. */
-  private readonly asked = new Map<number, Receiver[] | null>()
+  private readonly waiting: number[] = []
+  /** The same, to ask whether one is there. */
+  private readonly asked = new Set<number>()
   private head = 0
   private periodEnds = 0
   private looked = 0
@@ -66,8 +53,8 @@ export class Repairs {
     if (this.settings.rate === 0) this.budget.put(bytes * this.settings.repairShare)
   }
 
-  /** Takes the wishes of a NAK that `readReport` found whole. `receivers`: how many are known. */
-  request(nak: Buffer, report: Report, receiver: Receiver, receivers: number, sent: number, now: number): void {
+  /** Takes the wishes of a NAK that `readReport` found whole. `others` = there are other receivers. */
+  request(nak: Buffer, report: Report, receiver: Receiver, others: boolean, sent: number, now: number): void {
     if (now >= this.periodEnds) {
       this.periodEnds = now + PERIOD
       this.looked = 0
@@ -91,34 +78,30 @@ export class Repairs {
       this.stats.expired += Math.min(end, from) - first
       for (let sequence = from; sequence < end && left > 0; sequence++, left--) {
         this.looked++
-        if (!this.want(sequence, receiver, report.heard, receivers, now)) return
+        if (!this.want(sequence, receiver, report.heard, others, now)) return
       }
     }
   }
 
-  /**
-   * The next packet to send again; to all, it will have this `order`. Null = none, or not yet. `unlimited` = whatever their
-   * share is.
-   */
-  next(now: number, order: number, unlimited: boolean): Repair | null {
+  /** The next packet to send again, as the one with this `order`; 0 = none, or not yet. `all` = whatever their share is. */
+  next(now: number, order: number, all: boolean): number {
     while (this.pending) {
-      if (!this.budget.ready(now) && !unlimited) return null
-      const repair = this.waiting[this.head++]
-      const { sequence } = repair
+      if (!this.budget.ready(now) && !all) return 0
+      const sequence = this.waiting[this.head++]
+      this.asked.delete(sequence)
       if (this.head === this.waiting.length || this.head === MAX_ASKED) {
         this.waiting.splice(0, this.head)
         this.head = 0
       }
-      if (!this.take(repair)) continue
       if (sequence < this.window.trail) {
         this.stats.expired++
         continue
       }
-      if (!unlimited) this.budget.take(this.window.packet(sequence).length)
-      if (repair.to === null) this.window.repaired(sequence, now, order)
-      return repair
+      if (!all) this.budget.take(this.window.packet(sequence).length)
+      this.window.repaired(sequence, now, order)
+      return sequence
     }
-    return null
+    return 0
   }
 
   /** When `next` can answer, if something is pending. */
@@ -127,44 +110,20 @@ export class Repairs {
   }
 
   /** False = no more for this receiver now. `heard`: the `order` of the latest packet that it got. */
-  private want(sequence: number, receiver: Receiver, heard: number, receivers: number, now: number): boolean {
-    const waiting = this.asked.get(sequence)
-    if (waiting === null || waiting?.includes(receiver) || this.isUnderWay(sequence, heard, now)) {
+  private want(sequence: number, receiver: Receiver, heard: number, others: boolean, now: number): boolean {
+    if (this.asked.has(sequence) || this.isUnderWay(sequence, heard, now)) {
       this.stats.repeated++
       return true
     }
     const { granted } = this.budget
     receiver.used = Math.max(receiver.used, granted - this.capacity)
-    if (this.waiting.length - this.head >= MAX_WAITING || (receivers > 1 && receiver.used >= granted)) {
+    if (this.asked.size >= MAX_WAITING || (others && receiver.used >= granted)) {
       this.stats.overBudget++
       return false
     }
     receiver.used += 2 * this.window.packet(sequence).length
-    if (this.goesAlone(sequence, receiver, receivers)) {
-      this.window.repairsAlone(sequence)
-      if (waiting === undefined) this.asked.set(sequence, [receiver])
-      else waiting.push(receiver)
-      this.waiting.push({ sequence, to: receiver })
-    } else {
-      this.asked.set(sequence, null)
-      this.waiting.push({ sequence, to: null })
-    }
-    return true
-  }
-
-  /** MC-27, MC-28: in a large group others wait for what this one has asked for. With a rate each repair takes the place of another. */
-  private goesAlone(sequence: number, receiver: Receiver, receivers: number): boolean {
-    if (!receiver.proven || receivers > SMALL_GROUP) return false
-    const most = this.settings.rate > 0 ? 1 : Math.min(MOST_ALONE, Math.max(1, receivers - 1))
-    return this.window.aloneOf(sequence) < most
-  }
-
-  /** Out of `asked`. False = it is not needed: the packet goes to all. */
-  private take({ sequence, to }: Repair): boolean {
-    const waiting = this.asked.get(sequence)
-    if (to !== null && (waiting === null || waiting === undefined)) return false
-    if (to === null || waiting?.length === 1) this.asked.delete(sequence)
-    else waiting?.splice(waiting.indexOf(to), 1)
+    this.asked.add(sequence)
+    this.waiting.push(sequence)
     return true
   }
 

@@ -23,7 +23,6 @@ export class SentWindow {
   private sentAt = new Float64Array(FIRST_SLOTS)
   private repairedAt = new Float64Array(FIRST_SLOTS)
   private repairOrder = new Uint16Array(FIRST_SLOTS)
-  private alone = new Uint8Array(FIRST_SLOTS)
 
   /** Bytes of cost, and milliseconds. */
   constructor(limit: number, age: number) {
@@ -40,7 +39,6 @@ export class SentWindow {
     this.before[slot] = this.cost
     this.sentAt[slot] = Number.POSITIVE_INFINITY
     this.repairedAt[slot] = Number.NEGATIVE_INFINITY
-    this.alone[slot] = 0
     this.cost += bytes.length + OVERHEAD
     return sequence
   }
@@ -75,19 +73,8 @@ export class SentWindow {
   }
 
   repaired(sequence: number, now: number, order: number): void {
-    const slot = sequence & this.mask
-    this.repairedAt[slot] = now
-    this.repairOrder[slot] = order
-    this.alone[slot] = 0
-  }
-
-  /** How many receivers it was sent to again, or is to be, each alone, since it was last sent to all. */
-  aloneOf(sequence: number): number {
-    return this.alone[sequence & this.mask]
-  }
-
-  repairsAlone(sequence: number): void {
-    this.alone[sequence & this.mask]++
+    this.repairedAt[sequence & this.mask] = now
+    this.repairOrder[sequence & this.mask] = order
   }
 
   /** Lets go what is beyond the bounds. What was not sent yet, from `unsent` on, neither goes nor makes other packets go. */
@@ -103,7 +90,7 @@ export class SentWindow {
   }
 
   private grow(): void {
-    const { packets, before, sentAt, repairedAt, repairOrder, alone, mask } = this
+    const { packets, before, sentAt, repairedAt, repairOrder, mask } = this
     const size = (mask + 1) * 2
     this.mask = size - 1
     this.packets = new Array(size).fill(null)
@@ -111,7 +98,6 @@ export class SentWindow {
     this.sentAt = new Float64Array(size)
     this.repairedAt = new Float64Array(size)
     this.repairOrder = new Uint16Array(size)
-    this.alone = new Uint8Array(size)
     for (let sequence = this.trail; sequence <= this.lead; sequence++) {
       const from = sequence & mask
       const to = sequence & this.mask
@@ -120,7 +106,6 @@ export class SentWindow {
       this.sentAt[to] = sentAt[from]
       this.repairedAt[to] = repairedAt[from]
       this.repairOrder[to] = repairOrder[from]
-      this.alone[to] = alone[from]
     }
   }
 }

@@ -32,10 +32,8 @@ const CROWD = 8
  * Between two NAKs: losses that are noticed together are asked for together. Milliseconds, or a share of what a repair takes, as
  * more would not be repaired sooner by as much as each NAK costs.
  */
-const SHORTEST = 0.5
+const SHORTEST = 1
 const PAUSE = 1 / 4
-/** Means of what repairs take: after so long an answer to us alone counts as lost, if not sooner. */
-const ALONE_RETRY = 3
 /** So many repairs in a row without a packet that was overtaken, and none is waited for (RFC 8985, section 6.2: 16). */
 const IN_ORDER = 16
 /** So often others may ask in our place; then we ask ourselves, whatever is heard: it might be a lie. */
@@ -47,8 +45,6 @@ export class SessionReports {
   receivers = 0
   /** `order` of the packet that came last. */
   heard = 0
-  /** What the sender's latest PROBE said; 0 = none has come. */
-  cookie = 0
   private readonly context: SessionContext
   private readonly stats: ReceiverStats
   private readonly of: { readonly key: SessionKey; readonly source: string }
@@ -117,7 +113,7 @@ export class SessionReports {
     if (tries === 0) return
     const asked = window.askedAt(sequence)
     // Of two NAKs nobody knows which one was answered.
-    if (tries === 1) this.repairTime.add(now - asked, now)
+    if (tries === 1) this.repairTime.add(now - asked)
     if (asked <= this.answered) return
     this.answered = asked
     // What was asked for before, and has not come, may be due now.
@@ -243,11 +239,7 @@ export class SessionReports {
   /** Wait after a NAK: at first what repairs take here, with room to spare; while nobody knows, rather long. */
   private retry(tries: number): number {
     const { nakBackoff, recoveryInterval } = this.context.settings
-    const { mean, most } = this.repairTime
-    let first = LINGER + most
-    if (mean === 0) first = 2 * nakBackoff
-    else if (this.cookie !== 0 && this.receivers <= SMALL_GROUP)
-      first = Math.max(SHORTEST, Math.min(most, ALONE_RETRY * mean))
+    const first = this.repairTime.mean === 0 ? 2 * nakBackoff : LINGER + this.repairTime.most
     return nakRetry(tries, first, recoveryInterval)
   }
 
@@ -263,7 +255,6 @@ export class SessionReports {
       received: window.received,
       window: this.promised,
       heard: this.heard,
-      cookie: this.cookie,
       leaves,
     }
     const bytes = writeReport(of.key, report, ranges)

@@ -1,6 +1,5 @@
 import type { Message } from "../../core/contract.ts"
-import type { GapReason, GroupHost, ReceiverEvents, ReceiverSettings, ReceiverStats } from "./engine.ts"
-import { Inbound } from "./session-inbound.ts"
+import type { GapReason, GroupHost, InboundSession, ReceiverEvents, ReceiverSettings, ReceiverStats } from "./engine.ts"
 import { MessageReader, type MessageSink } from "./session-messages.ts"
 import { SessionReports } from "./session-reports.ts"
 import { LOST, type MemoryBudget, SessionWindow } from "./session-window.ts"
@@ -25,6 +24,37 @@ export interface SessionContext {
 }
 
 export type SessionState = "open" | "ended" | "gone" | "closed"
+
+/** What the user of a session holds: one life of it, from its first packet to its end. */
+class Inbound implements InboundSession {
+  readonly id: string
+  readonly source: string
+  readonly kind: number
+  bytes = 0
+  onMessage: (message: Message) => void = () => {}
+  onGap: (firstMessage: number, count: number, reason: GapReason) => void = () => {}
+  onEnd: (reason: "ended" | "timeout" | "closed" | "evicted") => void = () => {}
+  private readonly session: Session
+
+  constructor(session: Session, kind: number) {
+    this.session = session
+    this.id = session.id
+    this.source = session.source
+    this.kind = kind
+  }
+
+  pause(): void {
+    this.session.pause(this)
+  }
+
+  resume(): void {
+    this.session.resume(this)
+  }
+
+  close(): void {
+    this.session.close(this)
+  }
+}
 
 /** One sender, as a receiver sees it: packets in any order to messages in theirs, with every gap told (MC-40 to MC-63). */
 export class Session implements MessageSink {
@@ -142,28 +172,6 @@ export class Session implements MessageSink {
     this.advance()
     if ((flags & ASK) !== 0) this.reports.status(now)
     this.report(now)
-  }
-
-  /**
-   * A repair that was sent to us alone. It overtakes what lies unread in the group's buffer: so it says nothing of other packets,
-   * be it that they are lost or that they are no longer kept (MC-27).
-   */
-  repair(bytes: Buffer, sequence: number, now: number): void {
-    const { window } = this
-    if (this.state !== "open") return
-    this.heard = now
-    if (sequence < window.next || sequence > window.high) {
-      this.stats.duplicates++
-      return
-    }
-    this.handle.bytes += bytes.length
-    this.outOfOrder(bytes, sequence, now)
-    this.report(now)
-  }
-
-  /** The sender wants to know whether we hear what it sends to us alone. */
-  probed(cookie: number): void {
-    this.reports.cookie = cookie
   }
 
   /** Another receiver's NAK for this session. */

@@ -12,10 +12,6 @@
  *     38  0 u16
  *     40  DATA: frames, or the rest of one. HEARTBEAT: nothing.
  *
- * To one receiver alone (MC-27): DATA whose receivers, trail and order say nothing, and PROBE, which has a cookie in two halves.
- *
- *     22  cookie u16 (PROBE, STATUS, NAK): high half     30  low half; 0 = nothing was probed
- *
  *     32  window u32 (STATUS, NAK)   36  heard u16: order of the latest that came; 0 = not told   38  0 u16
  *     40  receiver u48    46  ranges u16    48  ranges x { first u48, count u16 }
  *
@@ -31,7 +27,6 @@ export const DATA = 1
 export const HEARTBEAT = 2
 export const STATUS = 3
 export const NAK = 4
-export const PROBE = 5
 
 /** Sent before; a receiver does not join a session by it. */
 export const RETX = 1
@@ -169,27 +164,7 @@ export interface Report {
   readonly window: number
   /** `order` of the latest packet that has come; 0 = it does not say. */
   readonly heard: number
-  /** What the sender's latest PROBE said; 0 = none has come. */
-  readonly cookie: number
   readonly leaves: boolean
-}
-
-/** The cookie of a PROBE or a report. */
-export function cookieOf(bytes: Buffer): number {
-  return u16(bytes, 22) * 0x10000 + u16(bytes, 30)
-}
-
-function putCookie(bytes: Buffer, cookie: number): void {
-  putU16(bytes, 22, cookie >>> 16)
-  putU16(bytes, 30, cookie)
-}
-
-/** As short as no report: what comes of a forged report is no more than the report was. */
-export function writeProbe(key: SessionKey, cookie: number): Buffer {
-  const bytes = Buffer.alloc(HEADER)
-  putStart(bytes, 0, PROBE, 0, 0, key)
-  putCookie(bytes, cookie)
-  return bytes
 }
 
 /** Null = malformed. */
@@ -206,7 +181,6 @@ export function readReport(bytes: Buffer): Report | null {
     received,
     window: u32(bytes, 32),
     heard: u16(bytes, 36),
-    cookie: cookieOf(bytes),
     leaves: (bytes[4] & LEAVE) !== 0,
   }
 }
@@ -220,7 +194,6 @@ export function writeReport(key: SessionKey, report: Report, ranges: readonly nu
   putU48(bytes, 24, report.received)
   putU32(bytes, 32, report.window)
   putU16(bytes, 36, report.heard)
-  putCookie(bytes, report.cookie)
   putU48(bytes, 40, report.receiver)
   putU16(bytes, 46, count)
   for (let i = 0, at = REPORT; i < ranges.length; i += 2, at += RANGE) {

@@ -1,8 +1,7 @@
 import { newSessionId, packetSession } from "../../../transports/multicast/engine.ts"
-import { PROBE, putU32, putU48, RETX, sessionKey, u48, writeReport } from "../../../transports/multicast/wire.ts"
+import { putU32, putU48, sessionKey, u48, writeReport } from "../../../transports/multicast/wire.ts"
 import type { SimulatedHost } from "../../../transports/simulated/host.ts"
 import type { SimulatedNetwork } from "../../../transports/simulated/network.ts"
-import type { SimulatedPort } from "../../../transports/simulated/port.ts"
 import type { SeededRandom } from "../../../transports/simulated/random.ts"
 import { GROUP, GROUP_PORT } from "./group-processes.ts"
 import type { AttackKind } from "./scenarios.ts"
@@ -15,22 +14,15 @@ export class Attacker {
   private readonly host: SimulatedHost
   private readonly random: SeededRandom
   private readonly victims: readonly SimulatedHost[]
-  private readonly ports: () => readonly SimulatedPort[]
   private readonly heard: Buffer[] = []
   /** Where senders send from. */
   private readonly sources = new Map<string, { host: string; port: number }>()
 
-  /** `victims`: hosts of senders. `ports`: where receivers hear what is sent to each alone. */
-  constructor(
-    network: SimulatedNetwork,
-    random: SeededRandom,
-    victims: readonly SimulatedHost[],
-    ports: () => readonly SimulatedPort[],
-  ) {
+  /** `victims`: hosts of senders. */
+  constructor(network: SimulatedNetwork, random: SeededRandom, victims: readonly SimulatedHost[]) {
     this.host = network.host("attacker")
     this.random = random
     this.victims = victims
-    this.ports = ports
     const ear = this.host.bind({
       family: 4,
       host: GROUP,
@@ -94,7 +86,6 @@ export class Attacker {
     }
     this.send(bytes)
     for (const to of this.sources.values()) this.send(bytes, to)
-    this.alone(bytes)
   }
 
   /** A packet of a real session, from elsewhere, with another sequence, trail or number of messages. */
@@ -104,8 +95,6 @@ export class Attacker {
       if (random.chance(0.5)) putU48(packet, at, Math.max(0, u48(packet, at) + this.jump()))
     }
     this.send(packet)
-    packet[4] |= RETX
-    this.alone(packet)
   }
 
   /** In the name of its sender: other bytes anywhere, the header included, in a packet that the receivers may wait for. */
@@ -116,9 +105,6 @@ export class Attacker {
     for (let i = random.int(0, 3); i > 0; i--) packet[random.int(0, packet.length - 1)] = random.int(0, 255)
     if (random.chance(0.2)) putU48(packet, random.pick([16, 24, 32]), random.int(0, 2 ** 48 - 1))
     this.host.forge(packet, from, { host: GROUP, port: GROUP_PORT })
-    if (random.chance(0.3)) packet[3] = PROBE
-    packet[4] |= RETX
-    this.alone(packet, from)
   }
 
   /** For what was sent and what was not, in the name of a receiver that there is not. */
@@ -141,7 +127,6 @@ export class Attacker {
       received: position + random.int(0, 10),
       window: random.pick([0, 65_536, 2 ** 31]),
       heard: random.int(0, 65_535),
-      cookie: random.chance(0.5) ? 0 : random.int(0, 2 ** 32 - 1),
       leaves: random.chance(0.05),
     }
     const bytes = writeReport(sessionKey(id), report, random.chance(0.8) ? ranges : [])
@@ -153,14 +138,6 @@ export class Attacker {
   private jump(): number {
     const { random } = this
     return random.pick([-1, 1]) * random.pick([1, 100, 2 ** 20, 2 ** 46]) * random.int(0, 3)
-  }
-
-  /** To the port of one receiver. */
-  private alone(bytes: Buffer, from = { host: this.host.address, port: 666 }): void {
-    const ports = this.ports()
-    if (ports.length === 0) return
-    const { owner, port } = this.random.pick(ports)
-    this.host.forge(bytes, from, { host: owner.address, port })
   }
 
   private send(bytes: Buffer, to: { host: string; port: number } = { host: GROUP, port: GROUP_PORT }): void {

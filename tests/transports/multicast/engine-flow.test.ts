@@ -10,7 +10,7 @@ const numbers = (from: number, to: number): string[] => Array.from({ length: to 
 function report(sender: TestSender, receiver: number, position: number, window: number): Buffer {
   return writeReport(
     sessionKey(sender.id),
-    { receiver, position, received: position, window, heard: 0, cookie: 0, leaves: false },
+    { receiver, position, received: position, window, heard: 0, leaves: false },
     [],
   )
 }

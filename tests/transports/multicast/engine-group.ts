@@ -9,7 +9,7 @@ import {
   type SenderSettings,
   type SessionEnd,
 } from "../../../transports/multicast/engine.ts"
-import { DATA, NAK, RETX, u48 } from "../../../transports/multicast/wire.ts"
+import { NAK } from "../../../transports/multicast/wire.ts"
 import { Random } from "../../support/random.ts"
 
 interface Event {
@@ -36,10 +36,7 @@ export class TestSender {
   closed = false
   /** What the port answers. */
   open = true
-  /** To all; the sequences of repairs among them; and what went to single ones, by name, as it was. */
   readonly packets: Buffer[] = []
-  readonly repairs: number[] = []
-  readonly alone: { readonly to: string; readonly bytes: Buffer }[] = []
 
   constructor(group: Group, name: string, settings: Partial<SenderSettings>) {
     this.name = name
@@ -48,16 +45,10 @@ export class TestSender {
       () => this.engine.tick(),
       bytes => {
         this.packets.push(bytes)
-        if (bytes[3] === DATA && (bytes[4] & RETX) !== 0) this.repairs.push(u48(bytes, 16))
         group.multicast(this.name, bytes)
         return this.open
       },
     )
-    host.sendAlone = (bytes, to) => {
-      this.alone.push({ to, bytes: Buffer.from(bytes) })
-      group.unicast(this.name, to, bytes)
-      return this.open
-    }
     this.engine = new GroupSender(host, settings, this.id)
     this.engine.onDrain = () => this.drains++
     this.engine.onClosed = () => {
@@ -163,15 +154,11 @@ export class Group {
   }
 
   multicast(from: string, bytes: Buffer): void {
-    for (const to of this.receivers.keys())
-      this.carry(from, to, bytes, copy => this.receivers.get(to)?.engine.received(copy, from))
+    for (const to of this.receivers.keys()) this.carry(from, to, bytes)
   }
 
   unicast(from: string, to: string, bytes: Buffer): void {
-    this.carry(from, to, bytes, copy => {
-      this.receivers.get(to)?.engine.receivedAlone(copy, from)
-      this.senders.get(to)?.engine.received(copy, from)
-    })
+    this.carry(from, to, bytes)
   }
 
   /** Time passes. */
@@ -199,12 +186,15 @@ export class Group {
     return event
   }
 
-  private carry(from: string, to: string, bytes: Buffer, arrives: (copy: Buffer) => void): void {
+  private carry(from: string, to: string, bytes: Buffer): void {
     if (this.removed.has(from)) return
     for (let copies = this.copies(from, to, bytes); copies > 0; copies--) {
       // As a network does: what is changed afterwards, is not changed on the way.
       const copy = Buffer.from(bytes)
-      this.at(this.now + this.delay(from, to), () => arrives(copy))
+      this.at(this.now + this.delay(from, to), () => {
+        this.receivers.get(to)?.engine.received(copy, from)
+        this.senders.get(to)?.engine.received(copy, from)
+      })
     }
   }
 }

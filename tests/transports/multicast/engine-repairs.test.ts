@@ -17,7 +17,7 @@ function packets(group: Group, sender: TestSender, count: number, size = 100): v
 
 /** A NAK as a receiver with this id would send it. */
 function nak(sender: TestSender, receiver: number, ...ranges: number[]): Buffer {
-  const report = { receiver, position: 1, received: 1, window: 1_000_000, heard: 0, cookie: 0, leaves: false }
+  const report = { receiver, position: 1, received: 1, window: 1_000_000, heard: 0, leaves: false }
   return writeReport(sessionKey(sender.id), report, ranges)
 }
 
@@ -47,7 +47,7 @@ describe("Multicast engine: repairs", () => {
     group.run(5)
     packets(group, sender, 10)
     const ask = (heard: number): number => {
-      const report = { receiver: 1, position: 1, received: 1, window: 1_000_000, heard, cookie: 0, leaves: false }
+      const report = { receiver: 1, position: 1, received: 1, window: 1_000_000, heard, leaves: false }
       sender.engine.received(writeReport(sessionKey(sender.id), report, [3, 1]), "r1")
       return sender.engine.stats.repairs
     }

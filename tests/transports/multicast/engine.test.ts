@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { DATA, HEADER, HEARTBEAT, u16, u48 } from "../../../transports/multicast/wire.ts"
+import { DATA, HEADER, HEARTBEAT, RETX, u16, u48 } from "../../../transports/multicast/wire.ts"
 import { seeded } from "../../support/random.ts"
 import { entryText, Group } from "./engine-group.ts"
 
@@ -85,6 +85,7 @@ describe("Multicast engine", () => {
     group.run(100)
     for (const receiver of receivers) assert.deepEqual(receiver.texts, numbers(0, 5))
     assert.equal(sender.engine.stats.naks, 1)
+    assert.equal(sender.packets.filter(bytes => (bytes[4] & RETX) !== 0).length, 2, "the same buffer, twice")
     assert.equal(sender.engine.stats.repairs, 1)
     assert.equal(receivers[0].engine.stats.repaired, 1)
   })

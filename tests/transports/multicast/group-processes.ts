@@ -36,18 +36,9 @@ const PORT: PortOptions = {
 }
 const MEMBER: PortOptions = { ...PORT, host: GROUP, group: GROUP, port: GROUP_PORT, shared: true }
 
-/** Milliseconds that something which is sent to a receiver alone is held up at most. */
-const TROUBLE_DELAY = 100
-
 interface Engine {
   received(bytes: Buffer, source: string): void
   drained?(): void
-}
-
-/** Host and port of what `listen` makes of them. */
-function partsOf(source: string): { host: string; port: number } {
-  const colon = source.indexOf(":")
-  return { host: source.slice(0, colon), port: Number(source.slice(colon + 1)) }
 }
 
 function listen(port: SimulatedPort, engine: Engine): SimulatedPort {
@@ -68,7 +59,6 @@ export class SendingProcess implements GroupHost, Sent {
   readonly messages: (readonly Buffer[])[] = []
   readonly engine: GroupSender
   readonly random: () => number
-  readonly sendAlone?: (bytes: Buffer, source: string) => boolean
   readonly host: SimulatedHost
   readonly port: SimulatedPort
   readonly startedAt: number
@@ -80,14 +70,8 @@ export class SendingProcess implements GroupHost, Sent {
   private readonly group: SimulatedPort | null
   private readonly alarm: Alarm
 
-  /** `replies`: receivers answer it alone; otherwise it listens to the group, too. `alone`: it can send to one of them. */
-  constructor(
-    host: SimulatedHost,
-    random: SeededRandom,
-    settings: Partial<SenderSettings>,
-    replies: boolean,
-    alone: boolean,
-  ) {
+  /** `replies`: receivers answer it alone; otherwise it listens to the group, too. */
+  constructor(host: SimulatedHost, random: SeededRandom, settings: Partial<SenderSettings>, replies: boolean) {
     this.host = host
     this.random = () => random.next()
     this.id = newSessionId(this.random)
@@ -95,12 +79,6 @@ export class SendingProcess implements GroupHost, Sent {
     this.startedAt = host.clock.now()
     this.port = host.bind(PORT)
     this.source = `${host.address}:${this.port.port}`
-    if (alone) {
-      this.sendAlone = (bytes, to) => {
-        const { host: address, port } = partsOf(to)
-        return this.port.send(bytes, address, port)
-      }
-    }
     this.engine = new GroupSender(this, { ...SENDER_DEFAULTS, ...settings }, this.id)
     listen(this.port, this.engine)
     this.group = replies ? null : listen(host.bind(MEMBER), this.engine)
@@ -161,19 +139,16 @@ export class ReceivingProcess implements GroupHost {
   paused = false
   private readonly halted = new Set<InboundSession>()
   private readonly alarm: Alarm
-  readonly own: SimulatedPort
+  private readonly own: SimulatedPort
   private readonly group: SimulatedPort
   private readonly sentBy: (session: string) => Sent | undefined
 
-  /**
-   * `trouble`: share of what is sent to it alone that has an accident of its own. `sentBy`: what a session has sent; undefined =
-   * there is no such sender.
-   */
+  /** `sentBy`: what a session has sent; undefined = there is no such sender. */
   constructor(
     host: SimulatedHost,
     random: SeededRandom,
     settings: Partial<ReceiverSettings>,
-    { replies, trouble }: { replies: boolean; trouble: number },
+    replies: boolean,
     sentBy: (session: string) => Sent | undefined,
   ) {
     this.host = host
@@ -185,24 +160,12 @@ export class ReceivingProcess implements GroupHost {
     this.own = host.bind(PORT)
     if (replies) {
       this.reply = (bytes, source) => {
-        const { host: address, port } = partsOf(source)
-        this.own.send(bytes, address, port)
+        const colon = source.indexOf(":")
+        this.own.send(bytes, source.slice(0, colon), Number(source.slice(colon + 1)))
       }
     }
     this.engine = new GroupReceiver(this, this.settings, { session: session => this.meet(session) })
     this.group = listen(host.bind({ ...MEMBER, receiveBuffer: this.settings.receiveWindow }), this.engine)
-    listen(this.own, { received: (bytes, source) => this.hearAlone(bytes, source, trouble) })
-  }
-
-  /** What is sent to it alone: now and then lost, twice, or so late that much has overtaken it. */
-  private hearAlone(bytes: Buffer, source: string, trouble: number): void {
-    const hear = (): void => {
-      if (this.alive) this.engine.receivedAlone(bytes, source)
-    }
-    const draw = trouble === 0 ? 1 : this.random()
-    if (draw < trouble / 2) return
-    if (draw < trouble) this.host.clock.after(this.random() * TROUBLE_DELAY, hear)
-    if (draw > trouble * 0.75) hear()
   }
 
   now(): number {

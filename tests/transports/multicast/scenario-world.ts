@@ -57,7 +57,6 @@ export class World {
       this.network,
       this.random,
       this.sending.flatMap(({ host }) => host),
-      () => this.alive.map(({ own }) => own),
     )
     for (const incident of scenario.incidents) this.plan(incident, attacker)
   }
@@ -132,8 +131,8 @@ export class World {
   }
 
   private startSender(one: SendingHost): void {
-    const { sender, replies, alone } = this.scenario
-    const process = new SendingProcess(one.host, this.random, sender, replies, alone)
+    const { sender, replies } = this.scenario
+    const process = new SendingProcess(one.host, this.random, sender, replies)
     one.processes.push(process)
     this.bySession.set(process.id, process)
     this.produce(one, process)
@@ -185,8 +184,8 @@ export class World {
     host.cost = plan.cost
     this.receiverHosts.push(host)
     this.at(plan.joinsAt, () => {
-      const { receiver, replies, trouble } = this.scenario
-      const process = new ReceivingProcess(host, this.random, receiver, { replies, trouble }, this.sentBy)
+      const { receiver, replies } = this.scenario
+      const process = new ReceivingProcess(host, this.random, receiver, replies, this.sentBy)
       process.believesNobody = this.scenario.hostile
       this.receivers.push(process)
       if (plan.nervous > 0) process.onMessage = session => this.fidget(process, session, plan.nervous)

@@ -57,10 +57,6 @@ export interface Scenario {
   readonly uplink: number
   /** Receivers can answer the sender alone. */
   readonly replies: boolean
-  /** Senders can send to one receiver alone. */
-  readonly alone: boolean
-  /** Share of that which is lost, doubled or held up on top of what the network does; more than that share = nearly none comes. */
-  readonly trouble: number
   readonly sender: Partial<SenderSettings>
   readonly receiver: Partial<ReceiverSettings>
   readonly incidents: readonly Incident[]
@@ -126,9 +122,6 @@ export function makeScenario(seed: number): Scenario {
     gentle,
     clean: !loss && !burst && !rate && !reorder && groupLoss === 0 && quick && incidents.length === 0,
     hostile: incidents.some(({ kind }) => kind === "lies"),
-    // Drawn last: what else a seed stands for stays as it was.
-    alone: random.chance(0.8),
-    trouble: calm || random.chance(0.5) ? 0 : random.pick([0.1, 0.5, 1.9]),
   }
 }
 

@@ -21,8 +21,6 @@ function crowd(receivers: number, shared: boolean, loss = 0.05): Scenario {
     conditions: { delay: [0.1, 0.3], loss: shared ? 0 : loss },
     groupLoss: shared ? loss : 0,
     replies: true,
-    alone: true,
-    trouble: 0,
     sender: { ...SENDER_DEFAULTS, linger: 500 },
     receiver: RECEIVER_DEFAULTS,
     incidents: [],
