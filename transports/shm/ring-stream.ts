@@ -1,6 +1,6 @@
 import { HeddleError } from "../../core/errors.ts"
 import { View } from "../../core/view.ts"
-import { type ByteReader, type ByteStream, NO_READER } from "../stream/byte-stream.ts"
+import { type ByteReader, type ByteStream, NO_BYTES, NO_READER } from "../stream/byte-stream.ts"
 import type { NetStream } from "../stream/net-stream.ts"
 import { Lookout, PATIENCE, type Watched } from "./lookout.ts"
 import { RingReader, RingWriter } from "./ring.ts"
@@ -36,8 +36,8 @@ export function sharedSize(capacity: number): number {
  */
 export class RingStream implements ByteStream, ByteReader, Watched {
   reader: ByteReader = NO_READER
-  bytesRead = 0
-  bytesWritten = 0
+  bytesRead = NO_BYTES
+  bytesWritten = NO_BYTES
   readonly vigilant = true
   private readonly socket: NetStream
   private readonly shared: SharedMemory

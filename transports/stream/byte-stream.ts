@@ -15,6 +15,12 @@ export interface ByteReader {
 
 export const NO_READER: ByteReader = { bytes: () => true, target: () => null, drained: () => {}, ended: () => {} }
 
+/**
+ * What counters of bytes begin with: zero, but not a small integer. V8 would compile the counting as one of 31 bits, and throw
+ * away everything that it was inlined into at 2 GiB, in the middle of the traffic.
+ */
+export const NO_BYTES = -0
+
 /** Bytes both ways, in order: a socket, or rings in shared memory. */
 export interface ByteStream {
   reader: ByteReader

@@ -1,6 +1,6 @@
 import net from "node:net"
 import { hold, release } from "../../core/keep-alive.ts"
-import { type ByteReader, type ByteStream, NO_READER } from "./byte-stream.ts"
+import { type ByteReader, type ByteStream, NO_BYTES, NO_READER } from "./byte-stream.ts"
 
 /**
  * Reads of all connections of a thread go here first, so that an idle connection owns no read buffer. 128 KiB: twice
@@ -29,8 +29,8 @@ export class NetStream implements ByteStream {
   readonly socket: net.Socket
   reader: ByteReader = NO_READER
   private lasting = false
-  bytesRead = 0
-  bytesWritten = 0
+  bytesRead = NO_BYTES
+  bytesWritten = NO_BYTES
   private blocked = false
   private over = false
   private readonly onWritten = (error?: Error | null): void => {
