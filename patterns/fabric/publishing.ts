@@ -29,6 +29,11 @@ export interface PublishingHost {
   dropped(link: Link | null, pattern: string, reason: "full" | "conflated" | "stale", count: number): void
 }
 
+/** What waits for all plain wishes of a peer. */
+function plainly(topic: Topic, parcel: Parcel): Waiting {
+  return { topic, parcel, targets: NO_TARGETS, options: 0, copies: null, number: 0, place: 0 }
+}
+
 /** The sending side of publish and subscribe: from a value to those who want it. */
 export class Publishing {
   readonly topics = new Topics()
@@ -91,16 +96,7 @@ export class Publishing {
       const link = plain[i].link as Link
       if (link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload)
         link.publish(topic, parcel)
-      else
-        this.wait(link, plain[i].lane, {
-          topic,
-          parcel,
-          targets: NO_TARGETS,
-          options: 0,
-          copies: null,
-          number: 0,
-          place: 0,
-        })
+      else this.wait(link, plain[i].lane, plainly(topic, parcel))
     }
     if (topic.hearing.length > 0) this.carry(topic, parcel)
     if (local.length > 0) this.deliverLocally(topic, parcel, local)
@@ -136,15 +132,7 @@ export class Publishing {
     const topic = this.topics.of(subject)
     const interest = topic.plain.find(one => one.link === link)
     if (interest === undefined) return
-    this.wait(link, interest.lane, {
-      topic,
-      parcel,
-      targets: NO_TARGETS,
-      options: 0,
-      copies: null,
-      number: 0,
-      place: 0,
-    })
+    this.wait(link, interest.lane, plainly(topic, parcel))
   }
 
   /** Calls `again` once there may be room where `publish` said there was none. */
