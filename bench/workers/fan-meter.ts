@@ -8,7 +8,10 @@ export class FanMeter {
   private readonly step: number
   private readonly warm: number
   private readonly end: number
-  private readonly seen: Float64Array
+  // Whole numbers, and a comparison instead of a division: the remainder of doubles cost 13 ns a message, for every peer.
+  private readonly seen: Int32Array
+  /** How many a subscriber will have seen when it has made its next step. */
+  private readonly next: Int32Array
   /** How many subscribers have made each step. */
   private readonly reached: Uint32Array
   private readonly heard: Uint8Array
@@ -16,9 +19,10 @@ export class FanMeter {
   private readonly control: ControlSender
   private ready = 0
   private received = 0
-  private startedAt = 0
+  // Times begin as doubles: what the first reading changed would be compiled anew just as the measurement begins.
+  private startedAt = Number.NaN
   private startedWith = 0
-  private lastAt = 0
+  private lastAt = Number.NaN
   private lastWith = 0
   private readonly finish: () => void
 
@@ -29,7 +33,8 @@ export class FanMeter {
     this.warm = task.number("warm")
     this.end = this.warm + task.number("count")
     this.subscribers = task.number("subscribers")
-    this.seen = new Float64Array(this.subscribers)
+    this.seen = new Int32Array(this.subscribers)
+    this.next = new Int32Array(this.subscribers).fill(this.step)
     this.heard = new Uint8Array(this.subscribers)
     this.reached = new Uint32Array(this.end / this.step + 1)
     this.control = control
@@ -44,17 +49,19 @@ export class FanMeter {
     }
     this.received++
     const seen = ++this.seen[subscriber]
-    if (seen % this.step === 0 && seen <= this.end) this.stepped(seen)
+    if (seen === this.next[subscriber]) this.stepped(subscriber, seen)
   }
 
   /** Deliveries and seconds between the step at which all were warm and the last step seen. */
   get result(): { received: number; seconds: number; deliveries: number } {
     const { received, startedAt } = this
-    if (startedAt === 0) return { received, seconds: 0, deliveries: 0 }
+    if (Number.isNaN(startedAt)) return { received, seconds: 0, deliveries: 0 }
     return { received, seconds: (this.lastAt - startedAt) / 1000, deliveries: this.lastWith - this.startedWith }
   }
 
-  private stepped(seen: number): void {
+  private stepped(subscriber: number, seen: number): void {
+    if (seen > this.end) return
+    this.next[subscriber] += this.step
     this.lastAt = performance.now()
     this.lastWith = this.received
     if (++this.reached[seen / this.step] < this.subscribers) return
