@@ -1,4 +1,5 @@
-import { CODEC_MSGPACK_SHARED, type Codecs } from "../../core/codec.ts"
+import { isBuffer } from "../../core/bytes.ts"
+import { CODEC_BYTES, CODEC_MSGPACK_SHARED, CODEC_OWN, type Codecs } from "../../core/codec.ts"
 import { HeddleError } from "../../core/errors.ts"
 import { type HeadersInit, MessageHeaders } from "../../core/headers.ts"
 import { Backlog, type Lane } from "./backlog.ts"
@@ -62,8 +63,12 @@ export class Publishing {
 
   /** A value with its codec and headers, encoded once. Throws EINVAL, EMSGSIZE. */
   parcelOf(value: unknown, codec: string | undefined, headers?: HeadersInit): Parcel {
+    return this.wrap(this.codecs.encodeAt(value, codec), headers)
+  }
+
+  /** What was encoded last lies in `source`. */
+  private wrap(source: Buffer, headers: HeadersInit | undefined): Parcel {
     const { codecs } = this
-    const source = codecs.encodeAt(value, codec)
     const { start, end, number, name } = codecs
     if (end - start > this.maxPayload) {
       throw new HeddleError(
@@ -78,15 +83,39 @@ export class Publishing {
 
   publish(subject: string, data: unknown, options: PublishOptions | undefined): PublishResult {
     const topic = this.topics.forPublishing(subject)
-    if (topic === null) {
-      const { passingTo, passingFor } = this.topics
-      return this.publishPassing(subject, passingTo, passingFor, data, options)
-    }
+    if (topic === null) return this.publishPassing(subject, data, options)
     const value = this.schemas.size === 0 ? data : this.schemas.check(subject, data)
     topic.messages++
+    const { direct } = topic
+    // Bytes to one peer: as short as it can be, so that the compiler makes one function of it.
+    if (direct !== null && options === undefined && isBuffer(value)) {
+      const { length } = value
+      if (length <= this.maxPayload && direct.publishAt(topic, value, 0, length, CODEC_BYTES, 0)) {
+        topic.size += length
+        return topic.result
+      }
+    }
+    return this.publishTo(topic, value, options)
+  }
+
+  private publishTo(topic: Topic, value: unknown, options: PublishOptions | undefined): PublishResult {
     const simple = topic.targeted.length === 0 && topic.groups.length === 0
     if (simple && topic.result === NOBODY && topic.keeper === null) return NOBODY
-    const parcel = this.parcelOf(value, options?.codec, options?.headers)
+    const source = this.codecs.encodeAt(value, options?.codec)
+    if (options?.headers === undefined && topic.direct !== null) {
+      const { start, end, number, shared } = this.codecs
+      const size = end - start
+      const structures = number === CODEC_MSGPACK_SHARED ? shared.version : 0
+      if (
+        size <= this.maxPayload &&
+        number !== CODEC_OWN &&
+        topic.direct.publishAt(topic, source, start, size, number, structures)
+      ) {
+        topic.size += size
+        return topic.result
+      }
+    }
+    const parcel = this.wrap(source, options?.headers)
     topic.size += parcel.size
     if (!simple) return this.publishToSome(topic, parcel)
     topic.keeper?.store(topic, parcel)
@@ -94,8 +123,7 @@ export class Publishing {
     const { plain, local } = topic
     for (let i = 0; i < plain.length; i++) {
       const link = plain[i].link as Link
-      if (link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload)
-        link.publish(topic, parcel)
+      if (link.isOpen(parcel.size)) link.publish(topic, parcel)
       else this.wait(link, plain[i].lane, plainly(topic, parcel))
     }
     if (topic.hearing.length > 0) this.carry(topic, parcel)
@@ -104,13 +132,8 @@ export class Publishing {
   }
 
   /** To plain subscriptions of peers, without a topic. */
-  private publishPassing(
-    subject: string,
-    links: readonly Link[],
-    target: number,
-    data: unknown,
-    options: PublishOptions | undefined,
-  ): PublishResult {
+  private publishPassing(subject: string, data: unknown, options: PublishOptions | undefined): PublishResult {
+    const { passingTo: links, passingFor: target } = this.topics
     const value = this.schemas.size === 0 ? data : this.schemas.check(subject, data)
     if (links.length === 0) return NOBODY
     const parcel = this.parcelOf(value, options?.codec, options?.headers)
@@ -121,7 +144,7 @@ export class Publishing {
     for (let i = 0; i < links.length; i++) {
       const link = links[i]
       // Of a peer that says anew what it wants, numbers of before may be those of other wishes.
-      if (this.isOpen(link, parcel)) link.publishPassing(passing, parcel, link.renewal === 0 ? target : 0)
+      if (link.isOpen(parcel.size)) link.publishPassing(passing, parcel, link.renewal === 0 ? target : 0)
       else this.waitPassing(subject, parcel, link)
     }
     return this.lost === 0 ? sentTo(links.length) : { peers: links.length, dropped: this.lost, taken: true }
@@ -322,7 +345,7 @@ export class Publishing {
       targets.delete(link)
       const copies = several.get(link) ?? null
       if (also !== undefined) link.publishTo(topic, parcel, TARGETS, also, number)
-      else if (this.isOpen(link, parcel)) link.publish(topic, parcel)
+      else if (link.isOpen(parcel.size)) link.publish(topic, parcel)
       else {
         this.wait(link, plain[i].lane, { topic, parcel, targets: NO_TARGETS, options: 0, copies, number: 0, place: 0 })
         continue
@@ -389,13 +412,9 @@ export class Publishing {
     for (let i = 0; i < local.length; i++) if (!local[i].post(message)) this.lost++
   }
 
-  private isOpen(link: Link, parcel: Parcel): boolean {
-    return link.backlog.length === 0 && !link.lapsed && link.outgoing.hasRoom() && parcel.size <= link.info.maxPayload
-  }
-
   /** A message for this interest alone: nothing is before it, and it has not asked to wait. */
   private mayGo(interest: Interest, link: Link, parcel: Parcel): boolean {
-    return !interest.paused && !this.blocked.has(interest) && this.isOpen(link, parcel)
+    return !interest.paused && !this.blocked.has(interest) && link.isOpen(parcel.size)
   }
 
   /** Whether it must not be published to now. */

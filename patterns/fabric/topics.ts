@@ -60,6 +60,8 @@ export class Topic {
   services: readonly Interest[] = NONE
   workers: readonly Interest[] = NONE
   keeper: Keeper | null = null
+  /** The peer that alone gets the subject, by plain subscriptions, and nobody keeps it: nothing else here need be looked at. */
+  direct: Link | null = null
   result: PublishResult = NOBODY
   messages = 0
   size = 0
@@ -152,6 +154,12 @@ export class Topics {
    */
   forPublishing(subject: string): Topic | null {
     const { latest, passing, doorkeeper } = this
+    // Many messages in a row have the subject of the one before, and nothing has changed.
+    if (latest !== null && latest.subject === subject && latest.id >= 0 && this.isRouted(latest)) {
+      this.streak = 0
+      latest.recent = true
+      return latest
+    }
     // In a long row of these, the next is one, too: its hash says so for less than two Maps take.
     if (this.streak < LONG_STREAK) {
       const topic = latest !== null && latest.subject === subject ? latest : this.young.get(subject)
@@ -205,10 +213,17 @@ export class Topics {
     if (again && topic.id < 0) this.number(topic)
     this.latest = topic
     topic.recent = true
-    if (topic.generation !== this.interests.generation || topic.localGeneration !== this.local.generation)
-      this.route(topic)
-    else if (topic.carrier !== null && topic.carryGeneration !== topic.carrier.generation) this.route(topic)
+    if (!this.isRouted(topic)) this.route(topic)
     return topic
+  }
+
+  /** What the topic says of who gets it still holds. */
+  private isRouted({ generation, localGeneration, carrier, carryGeneration }: Topic): boolean {
+    return (
+      generation === this.interests.generation &&
+      localGeneration === this.local.generation &&
+      (carrier === null || carryGeneration === carrier.generation)
+    )
   }
 
   /** The topic of a subject if it is in use; looking changes nothing. */
@@ -232,7 +247,10 @@ export class Topics {
 
   /** A keeper came or went: topics ask again. */
   keepersChanged(): void {
-    for (const topic of this) topic.keeper = this.keeperOf(topic.subject)
+    for (const topic of this) {
+      topic.keeper = this.keeperOf(topic.subject)
+      topic.direct = directOf(topic)
+    }
   }
 
   private add(subject: string): Topic {
@@ -310,8 +328,14 @@ export class Topics {
       if (this.interests.match(topic.subject, found) > 0) sort(topic, found)
     }
     topic.carrier?.route(topic)
+    topic.direct = directOf(topic)
     topic.result = sentTo(topic.plain.length + topic.hearing.length + (topic.local.length > 0 ? 1 : 0))
   }
+}
+
+function directOf({ plain, hearing, local, targeted, groups, keeper }: Topic): Link | null {
+  const others = hearing.length + local.length + targeted.length + groups.length
+  return plain.length === 1 && others === 0 && keeper === null ? plain[0].link : null
 }
 
 /** Who wants a topic, by the way in which they want it. */

@@ -13,6 +13,7 @@ import { DropNotes } from "./drop-notes.ts"
 import type { Introduction, Position } from "./hello.ts"
 import { Incoming, type IncomingSink, type NumberedSubject } from "./incoming.ts"
 import { Outgoing } from "./outgoing.ts"
+import { copyPart } from "./parcel.ts"
 import {
   ACK,
   APART_FROM,
@@ -195,13 +196,33 @@ export class Link implements ConnectionSink, IncomingSink {
   /** The usual message: everybody there who wants the subject. */
   publish(topic: Topic, parcel: Parcel): void {
     const { outgoing } = this
-    if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures) this.introduce(topic, parcel)
+    if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures)
+      this.introduce(topic, parcel.structures)
     if (topic.id >= 0 && parcel.headers === null && parcel.size <= APART_FROM && parcel.codecName === "") {
-      outgoing.publish(topic.id, parcel)
+      const at = outgoing.begin(topic.id, parcel.codec, parcel.size)
+      parcel.copyTo(outgoing.buffer, at)
     } else {
       outgoing.messages++
       writeRecord(outgoing, PUBLISH_MORE, 0, NO_NUMBERS, this.subjectOf(topic), parcel)
     }
+  }
+
+  /**
+   * `publish` of a payload that needs no parcel, because only this peer gets it: it lies in `source` from `start` on. False: nothing was
+   * done, because it has to wait or does not go in the shortest form. Never with a codec of the user's own.
+   */
+  publishAt(topic: Topic, source: Buffer, start: number, size: number, codec: number, structures: number): boolean {
+    const { outgoing } = this
+    if (size > APART_FROM || topic.id < 0 || !this.isOpen(size)) return false
+    if (this.announced[topic.id] !== topic.epoch || structures > this.structures) this.introduce(topic, structures)
+    const at = outgoing.begin(topic.id, codec, size)
+    copyPart(source, start, size, outgoing.buffer, at)
+    return true
+  }
+
+  /** Whether a payload of `size` bytes may go at once. */
+  isOpen(size: number): boolean {
+    return this.backlog.length === 0 && !this.lapsed && this.outgoing.hasRoom() && size <= this.info.maxPayload
   }
 
   /** The same for a subject that has no topic. `target`: as for `Outgoing.publishNamed`. */
@@ -225,7 +246,7 @@ export class Link implements ConnectionSink, IncomingSink {
     number: number,
     place = number,
   ): void {
-    this.introduce(topic, parcel)
+    this.introduce(topic, parcel.structures)
     this.outgoing.messages++
     const numbered = number > 0 && this.takesNumbers
     const bits = numbered ? options | NUMBERS : options
@@ -259,7 +280,7 @@ export class Link implements ConnectionSink, IncomingSink {
 
   /** Any record with a subject or none and a payload. */
   write(type: number, options: number, numbers: readonly number[], topic: Topic | null, parcel: Parcel): void {
-    if (topic !== null) this.introduce(topic, parcel)
+    if (topic !== null) this.introduce(topic, parcel.structures)
     else this.teach(parcel.structures)
     writeRecord(this.outgoing, type, options, numbers, topic === null ? null : this.subjectOf(topic), parcel)
     this.outgoing.hurry()
@@ -271,7 +292,8 @@ export class Link implements ConnectionSink, IncomingSink {
       this.write(REQUEST, 0, [id, server, timeout, credit], topic, parcel)
       return
     }
-    if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures) this.introduce(topic, parcel)
+    if (this.announced[topic.id] !== topic.epoch || parcel.structures > this.structures)
+      this.introduce(topic, parcel.structures)
     writeRequest(this.outgoing, id, server, timeout, credit, topic.id, parcel)
     this.outgoing.hurry()
   }
@@ -288,13 +310,13 @@ export class Link implements ConnectionSink, IncomingSink {
   }
 
   /** What the peer must know before it can read a message. */
-  private introduce(topic: Topic, parcel: Parcel): void {
+  private introduce(topic: Topic, structures: number): void {
     if (topic.id >= 0 && this.announced[topic.id] !== topic.epoch) {
       if (topic.id >= this.announced.length) this.growAnnounced(topic.id)
       this.announced[topic.id] = topic.epoch
       writeNamed(this.outgoing, SUBJECT, topic.id, topic.bytes)
     }
-    this.teach(parcel.structures)
+    this.teach(structures)
   }
 
   private growAnnounced(id: number): void {

@@ -126,19 +126,25 @@ export class Outgoing {
     return false
   }
 
-  /** A published message in its shortest form. */
-  publish(subject: number, parcel: Parcel): void {
-    const body = 1 + (subject < 128 ? 1 : 2) + parcel.size
-    let at = this.reserve(body)
+  /** A published message in its shortest form, but for its payload of `size` bytes: that belongs into `buffer`, where this says. */
+  begin(subject: number, codec: number, size: number): number {
+    const body = 1 + (subject < 128 ? 1 : 2) + size
+    let at = this.end
+    if (body < 128 && at > this.start && at + body < this.limit) {
+      // A short record in a batch that has begun and has room for it, as most are: what `reserve` would do.
+      this.buffer[at++] = body
+      this.end = at + body
+      this.bytes += body + 1
+    } else at = this.reserve(body)
     const { buffer } = this
-    buffer[at++] = PUBLISH | (parcel.codec << 4)
+    buffer[at++] = PUBLISH | (codec << 4)
     if (subject < 128) buffer[at++] = subject
     else {
       buffer[at++] = (subject & 127) | 128
       buffer[at++] = subject >>> 7
     }
-    parcel.copyTo(buffer, at)
     this.messages++
+    return at
   }
 
   /** A published message whose subject goes as text. `target`: the plain interest that alone wants it; 0 = that is not known. */

@@ -64,8 +64,19 @@ export class Parcel {
     const { size, source, start, view } = this
     if (view !== null) copyInto(into, view, at)
     else if (size > SHORT) copyInto(into, this.payload, at)
-    else for (let i = 0; i < size; i++) into[at + i] = source[start + i]
+    else copyBytes(source, start, size, into, at)
   }
+}
+
+/** Copies `size` bytes that lie in `source` from `start` on to `at`, where there must be room. */
+export function copyPart(source: Buffer, start: number, size: number, into: Buffer, at: number): void {
+  if (size === source.length) copyInto(into, source, at)
+  else if (size > SHORT) copyInto(into, viewOf(source, start, start + size), at)
+  else copyBytes(source, start, size, into, at)
+}
+
+function copyBytes(source: Buffer, start: number, size: number, into: Buffer, at: number): void {
+  for (let i = 0; i < size; i++) into[at + i] = source[start + i]
 }
 
 /** `undefined`, and answers that say nothing. */
