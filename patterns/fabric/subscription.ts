@@ -124,8 +124,9 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
 
   /** @internal From a link: handled at once when nothing is before it. */
   deliver(message: FabricMessage, link: Link | null): void {
-    if (this.ended || this.closing) return
-    if (this.backlog.length === 0 && !this.draining) {
+    // Not by their truth, which takes V8 five comparisons each (as in core/pipe.ts).
+    if (this.ended === true || this.closing === true) return
+    if (this.backlog.length === 0 && this.draining === false) {
       if (this.handler !== null && this.running < this.concurrency) {
         this.call(message, link)
         return
@@ -313,7 +314,7 @@ export class Subscription<T = unknown> implements AsyncIterable<FabricMessage<T>
             this.finished(link)
           },
         )
-      } else if (this.isMember) this.host.done(this, link)
+      } else if (this.isMember === true) this.host.done(this, link)
     } catch (error) {
       if (this.isMember) this.host.done(this, link)
       this.fail(error)

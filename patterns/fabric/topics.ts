@@ -153,13 +153,18 @@ export class Topics {
    * has not been used lately, and only plain subscriptions of peers want it: `passingTo`, `passingFor`. Throws as `of`.
    */
   forPublishing(subject: string): Topic | null {
-    const { latest, passing, doorkeeper } = this
-    // Many messages in a row have the subject of the one before, and nothing has changed.
+    // Many messages in a row have the subject of the one before, and nothing has changed: for these, all is one short function.
+    const { latest } = this
     if (latest !== null && latest.subject === subject && latest.id >= 0 && this.isRouted(latest)) {
       this.streak = 0
       latest.recent = true
       return latest
     }
+    return this.seek(subject)
+  }
+
+  private seek(subject: string): Topic | null {
+    const { latest, passing, doorkeeper } = this
     // In a long row of these, the next is one, too: its hash says so for less than two Maps take.
     if (this.streak < LONG_STREAK) {
       const topic = latest !== null && latest.subject === subject ? latest : this.young.get(subject)
@@ -218,12 +223,9 @@ export class Topics {
   }
 
   /** What the topic says of who gets it still holds. */
-  private isRouted({ generation, localGeneration, carrier, carryGeneration }: Topic): boolean {
-    return (
-      generation === this.interests.generation &&
-      localGeneration === this.local.generation &&
-      (carrier === null || carryGeneration === carrier.generation)
-    )
+  private isRouted(topic: Topic): boolean {
+    if (topic.generation !== this.interests.generation || topic.localGeneration !== this.local.generation) return false
+    return topic.carrier === null || topic.carryGeneration === topic.carrier.generation
   }
 
   /** The topic of a subject if it is in use; looking changes nothing. */

@@ -222,7 +222,7 @@ export class Link implements ConnectionSink, IncomingSink {
 
   /** Whether a payload of `size` bytes may go at once. */
   isOpen(size: number): boolean {
-    return this.backlog.length === 0 && !this.lapsed && this.outgoing.hasRoom() && size <= this.info.maxPayload
+    return this.backlog.length === 0 && this.lapsed === false && this.outgoing.hasRoom() && size <= this.info.maxPayload
   }
 
   /** The same for a subject that has no topic. `target`: as for `Outgoing.publishNamed`. */

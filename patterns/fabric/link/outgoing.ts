@@ -128,14 +128,23 @@ export class Outgoing {
 
   /** A published message in its shortest form, but for its payload of `size` bytes: that belongs into `buffer`, where this says. */
   begin(subject: number, codec: number, size: number): number {
-    const body = 1 + (subject < 128 ? 1 : 2) + size
-    let at = this.end
-    if (body < 128 && at > this.start && at + body < this.limit) {
-      // A short record in a batch that has begun and has room for it, as most are: what `reserve` would do.
-      this.buffer[at++] = body
-      this.end = at + body
-      this.bytes += body + 1
-    } else at = this.reserve(body)
+    this.messages++
+    const body = size + 2
+    const at = this.end
+    if (subject >= 128 || body >= 128 || at === this.start || at + body >= this.limit)
+      return this.beginAny(subject, codec, size)
+    // A short record in a batch that has begun and has room for it, as most are: what `reserve` would do.
+    const { buffer } = this
+    buffer[at] = body
+    buffer[at + 1] = PUBLISH | (codec << 4)
+    buffer[at + 2] = subject
+    this.end = at + 1 + body
+    this.bytes += 1 + body
+    return at + 3
+  }
+
+  private beginAny(subject: number, codec: number, size: number): number {
+    let at = this.reserve(1 + (subject < 128 ? 1 : 2) + size)
     const { buffer } = this
     buffer[at++] = PUBLISH | (codec << 4)
     if (subject < 128) buffer[at++] = subject
@@ -143,7 +152,6 @@ export class Outgoing {
       buffer[at++] = (subject & 127) | 128
       buffer[at++] = subject >>> 7
     }
-    this.messages++
     return at
   }
 
