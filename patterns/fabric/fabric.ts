@@ -32,7 +32,7 @@ import {
 } from "./call-options.ts"
 import type { FabricEvent } from "./events.ts"
 import { Keeper, type KeepOptions } from "./history.ts"
-import { type InterestSpec, newInterestId, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
+import { type Interest, type InterestSpec, newInterestId, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
 import type { FabricSurvey, Trace } from "./introspection/answers.ts"
 import { drain, leave } from "./leaving.ts"
 import type { FabricMessage } from "./message.ts"
@@ -43,7 +43,6 @@ import type { PublishOptions } from "./publishing.ts"
 import { noResponders } from "./requests/failures.ts"
 import { Replies } from "./requests/replies.ts"
 import type { RequestMessage } from "./requests/request-message.ts"
-import { chooseServer } from "./requests/requests.ts"
 import { Service, type ServiceHandler } from "./requests/service.ts"
 import { checkUserPattern } from "./reserved.ts"
 import { type FabricStats, statsOf } from "./statistics.ts"
@@ -259,7 +258,7 @@ export class Fabric<S extends object = Subjects> {
   ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
     this.mustBeOpen()
     checkNames("requestMany", options, REQUEST_MANY_OPTIONS)
-    const members = this.node.oneOfEachGroup(this.node.topics.of(subject).services)
+    const members = this.node.requests.chooseAll(this.node.topics.of(subject).services)
     return this.replies(subject, data, members, options, false) as AsyncIterableIterator<
       FabricMessage<ReplyOf<S, P>>,
       undefined
@@ -274,7 +273,7 @@ export class Fabric<S extends object = Subjects> {
   ): AsyncIterableIterator<FabricMessage<ReplyOf<S, P>>, undefined> {
     this.mustBeOpen()
     checkNames("stream", options, REQUEST_MANY_OPTIONS)
-    const member = chooseServer(this.node.topics.of(subject).services)
+    const member = this.node.requests.choose(this.node.topics.of(subject).services)
     return this.replies(subject, data, member === null ? [] : [member], options, true) as AsyncIterableIterator<
       FabricMessage<ReplyOf<S, P>>,
       undefined
@@ -465,7 +464,7 @@ export class Fabric<S extends object = Subjects> {
   private replies(
     subject: string,
     data: unknown,
-    members: Parameters<Node["oneOfEachGroup"]>[0],
+    members: readonly Interest[],
     options: RequestManyOptions,
     strict: boolean,
   ): AsyncIterableIterator<FabricMessage, undefined> {

@@ -38,6 +38,7 @@ import { Tasks } from "./tasks/tasks.ts"
 import type { Worker, WorkerHost } from "./tasks/worker.ts"
 import { randomToken } from "./tokens.ts"
 import type { Topic } from "./topics.ts"
+import { Untold } from "./untold.ts"
 import { Wishes } from "./wishes.ts"
 
 /** Whatever takes messages here. */
@@ -64,6 +65,10 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   private readonly receiving: Receiving
   readonly wishes: Wishes
   readonly renewals = new Renewals(this)
+  readonly untold = new Untold(
+    link => this.ask(link),
+    () => this.requests.changed(),
+  )
   /** Null: no subjects are carried by groups. */
   readonly carry: Carry | null
   readonly introspection: Introspection
@@ -110,6 +115,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.requests = new Requests(
       {
         topic: subject => this.topics.of(subject),
+        expects: () => this.untold.expects(),
+        everyone: servers => this.oneOfEachGroup(servers),
         call: (service, id, topic, parcel, timeout, credit) =>
           this.services.call(service, id, topic.subject, parcel, timeout, credit),
         cancel: id => this.services.cancel(null, id),
@@ -158,6 +165,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.carry?.wished(interest.spec)
     taker.ready = this.syncSoon()
     if (interest.spec.kind === WORK) this.tasks.dispatchSoon()
+    else if (interest.spec.kind === SERVE) this.requests.changed()
     this.wake()
   }
 
@@ -352,15 +360,35 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   }
 
   linkUp(link: Link, freshIn: boolean, freshOut: boolean): void {
-    if (freshIn) this.renewals.begin(link, false)
+    if (freshIn) {
+      this.renewals.begin(link, false)
+      this.untold.begin(link, this.nextSync)
+    }
     if (freshIn || freshOut) this.forgetWork(link)
     if (freshOut) {
+      this.untold.unasked(link)
       this.announceAll(link)
       this.publishing.begunAnew(link)
     }
     this.carry?.linkUp(link, freshIn, freshOut)
     if (freshIn || freshOut) this.renewals.ask(link)
+    this.requests.changed()
     this.wake()
+  }
+
+  /** The peer's direction of the link begins anew, by the connection that is there: what it wants comes again. */
+  begunAnew(link: Link): void {
+    this.renewals.begin(link, true)
+    this.untold.begin(link, this.nextSync)
+    this.forgetWork(link, link.had)
+    this.renewals.ask(link)
+    this.requests.changed()
+  }
+
+  /** The peer has read our question: all has come that it wanted then. */
+  answered(link: Link, question: number): void {
+    this.untold.answered(link, question)
+    this.requests.changed()
   }
 
   /** Calls `then` when all has come that the peer has sent before, by whichever way. */
@@ -404,11 +432,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     }
     this.tasks.workerGone(worker => worker.link === link)
     this.requests.linkEnded(link)
+    this.requests.changed()
   }
 
   linkEnded(link: Link): void {
     this.linkDown(link)
     this.renewals.ended(link)
+    this.untold.end(link)
     this.forgetInterests(link)
     this.carry?.linkEnded(link)
     this.services.linkEnded(link)
@@ -509,6 +539,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     if (spec.history > 0) this.publishing.replay(link, interest, spec.after)
     this.topics.interests.add(spec.pattern, interest)
     if (spec.kind === WORK) this.tasks.dispatchSoon()
+    else if (spec.kind === SERVE) this.requests.changed()
     this.wake()
   }
 
@@ -530,10 +561,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     link.interests.clear()
   }
 
-  /** A direction of the link begins anew: requests, tasks or their answers were lost. What is not done goes elsewhere. */
-  forgetWork(link: Link): void {
-    this.tasks.workerGone(worker => worker.link === link)
-    this.requests.linkEnded(link)
+  /**
+   * A direction of the link begins anew: requests, tasks or their answers were lost. What is not done goes elsewhere. `had`: batches of
+   * ours that are concerned.
+   */
+  forgetWork(link: Link, had?: number): void {
+    this.tasks.workerGone(worker => worker.link === link, had)
+    this.requests.linkEnded(link, had)
     this.services.linkEnded(link)
   }
 

@@ -361,11 +361,7 @@ export class Receiving {
       const messages = body.varint()
       if (fresh) {
         from.messages = messages
-        if (current) {
-          this.node.renewals.begin(link, true)
-          this.node.forgetWork(link)
-          this.node.renewals.ask(link)
-        }
+        if (current) this.node.begunAnew(link)
       }
       if (missing > 0) this.node.emit({ type: "gap", peer: nameOf(link), missing })
     } else if (kind === R.SYNC) {
@@ -373,6 +369,7 @@ export class Receiving {
       this.node.whenCaughtUp(link, () => this.node.answerSync(link, token))
     } else if (kind === R.SYNCED) {
       const token = body.varint()
+      if (current) this.node.answered(link, token)
       this.node.whenCaughtUp(link, () => this.node.synced(link, token))
     } else if (kind === R.PAUSE || kind === R.RESUME) {
       const interest = link.interests.get(body.varint())

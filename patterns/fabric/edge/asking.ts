@@ -3,7 +3,7 @@ import { Queue } from "../../../core/queue.ts"
 import type { Interest } from "../interest.ts"
 import type { FabricMessage } from "../message.ts"
 import { noResponders } from "../requests/failures.ts"
-import { type Call, CREDIT_AHEAD, chooseServer, type ReplySink } from "../requests/requests.ts"
+import { type Call, CREDIT_AHEAD, type ReplySink, type Requests } from "../requests/requests.ts"
 import type { EdgeClient } from "./client.ts"
 import { headersOf, payloadOf, writeMessage } from "./content.ts"
 import { forbidden, mayUse } from "./permissions.ts"
@@ -53,19 +53,16 @@ export class Asking {
       edge.mustBeOpen()
       const topic = node.topics.of(subject)
       const parcel = node.publishing.parcelOf(payloadOf(node, content, subject), undefined, headersOf(content))
-      const limits = {
-        timeout: timeout === 0 ? node.settings.timeout : Math.min(timeout, LONGEST),
-        signal: undefined,
-      }
-      const members = membersOf(kind, topic.services, all => node.oneOfEachGroup(all))
+      const members = membersOf(kind, topic.services, node.requests)
       if (members.length === 0) throw noResponders(subject)
-      const ask = new Ask(client, id, kind, credit, members.length, () => this.asks.delete(id))
-      this.asks.set(id, ask)
       const ahead = kind === ASK_ONE ? 1 : kind === ASK_STREAM ? CREDIT_AHEAD : AHEAD_EACH
-      for (const member of members) {
-        const sink = ask.sink()
-        sink.call = node.requests.start(topic, member, parcel, limits, ahead, sink, kind === ASK_ONE)
+      const start = (member: Interest, milliseconds: number, sink: Answering): Call | null => {
+        const limits = { timeout: milliseconds, signal: undefined }
+        return node.requests.start(topic, member, parcel, limits, ahead, sink, kind === ASK_ONE)
       }
+      const ask = new Ask(client, id, kind, credit, subject, start, () => this.asks.delete(id))
+      this.asks.set(id, ask)
+      ask.begin(members, timeout === 0 ? node.settings.timeout : Math.min(timeout, LONGEST))
     } catch (error) {
       client.failRequest(id, error)
     }
@@ -93,11 +90,11 @@ export class Asking {
 function membersOf(
   kind: number,
   services: readonly Interest[],
-  oneOfEachGroup: (services: readonly Interest[]) => Interest[],
+  requests: { choose: Requests["choose"]; chooseAll: Requests["chooseAll"] },
 ): readonly Interest[] {
-  if (kind === ASK_MANY) return oneOfEachGroup(services)
+  if (kind === ASK_MANY) return requests.chooseAll(services)
   if (kind !== ASK_ONE && kind !== ASK_STREAM) throw new HeddleError("EINVAL", `There is no request of kind ${kind}`)
-  const server = chooseServer(services)
+  const server = requests.choose(services)
   return server === null ? [] : [server]
 }
 
@@ -106,28 +103,54 @@ class Ask {
   private readonly client: EdgeClient
   private readonly id: number
   private readonly kind: number
+  private readonly subject: string
+  private readonly start: (member: Interest, timeout: number, sink: Answering) => Call | null
   private readonly over: () => void
   private readonly calls = new Set<Answering>()
   private readonly waiting = new Queue<{ message: FabricMessage; from: Answering | null }>()
   private credit: number
-  private left: number
+  private left = 0
   private replies = 0
   private failure: HeddleError | null = null
   private ended = false
 
-  constructor(client: EdgeClient, id: number, kind: number, credit: number, servers: number, over: () => void) {
+  /** `start`: of the part of one server; `timeout` in milliseconds. */
+  constructor(
+    client: EdgeClient,
+    id: number,
+    kind: number,
+    credit: number,
+    subject: string,
+    start: (member: Interest, timeout: number, sink: Answering) => Call | null,
+    over: () => void,
+  ) {
     this.client = client
     this.id = id
     this.kind = kind
     this.credit = credit
-    this.left = servers
+    this.subject = subject
+    this.start = start
     this.over = over
   }
 
-  sink(): Answering {
-    const sink = new Answering(this)
-    this.calls.add(sink)
-    return sink
+  begin(members: readonly Interest[], timeout: number): void {
+    this.left += members.length
+    for (const member of members) {
+      const sink = new Answering(this, this.kind === ASK_MANY)
+      this.calls.add(sink)
+      sink.call = this.start(member, timeout, sink)
+    }
+  }
+
+  /** Nobody was known, and these are now. */
+  spread(from: Answering, servers: readonly Interest[], timeout: number): void {
+    if (this.ended) return
+    if (servers.length === 0) {
+      this.failed(from, noResponders(this.subject))
+      return
+    }
+    this.begin(servers, timeout)
+    this.oneLess(from)
   }
 
   replied(from: Answering, message: FabricMessage | null, more: boolean): void {
@@ -222,10 +245,12 @@ class Ask {
 /** The part of one server in a request. */
 class Answering implements ReplySink {
   call: Call | null = null
+  readonly spread: ReplySink["spread"]
   private readonly ask: Ask
 
-  constructor(ask: Ask) {
+  constructor(ask: Ask, toAll: boolean) {
     this.ask = ask
+    this.spread = toAll ? (servers, timeout) => ask.spread(this, servers, timeout) : undefined
   }
 
   reply(message: FabricMessage | null, more: boolean): void {

@@ -3,7 +3,7 @@ import { HeddleError } from "../../../core/errors.ts"
 import type { Parcel } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import { noResponders, RemoteError } from "../requests/failures.ts"
-import { type Call, chooseServer, type ReplySink, type Requests } from "../requests/requests.ts"
+import type { Call, ReplySink, Requests } from "../requests/requests.ts"
 import { refuseReserved } from "../reserved.ts"
 import type { Topic } from "../topics.ts"
 import type { Complaints } from "./complaints.ts"
@@ -115,7 +115,7 @@ export class Requesters implements Pattern {
     const topic = host.topics.of(subject)
     const value = host.schemas.check(subject, payload === null ? undefined : this.payloads.read(payload))
     const parcel = host.publishing.parcelOf(value, this.payloads.codec)
-    const server = chooseServer(topic.services)
+    const server = host.requests.choose(topic.services)
     if (server === null) throw noResponders(subject)
     const asker = pipe.state as Asker
     const limits = { timeout: host.settings.timeout, signal: undefined }

@@ -128,6 +128,8 @@ export class Link implements ConnectionSink, IncomingSink {
   readonly backlog: Backlog<Waiting>
   /** What the peer wants of us. */
   readonly interests = new Map<number, Interest>()
+  /** Batches of ours that it had when the last connection came: what it answers to later ones comes by that, too. */
+  had = 0
   /** How often the peer has begun to announce them; those of an earlier time hold until it is through (renewals.ts). */
   life = 0
   /** It has asked for the numbers of messages (a wish with history). */
@@ -396,6 +398,7 @@ export class Link implements ConnectionSink, IncomingSink {
     const heard =
       info.heard?.stream === this.stream ? info.heard : { batches: 0, messages: outgoing.acknowledgedPosition }
     const freshOut = this.lapsed || !outgoing.canResumeFrom(heard.batches)
+    this.had = heard.batches
     if (freshOut) {
       this.dropped.lost(Math.max(heard.batches, outgoing.acknowledged))
       outgoing.restart(heard.batches)

@@ -4,6 +4,7 @@ import type { Interest } from "../interest.ts"
 import type { Parcel } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import type { Topic } from "../topics.ts"
+import { noResponders } from "./failures.ts"
 import { type Call, CREDIT_AHEAD, type ReplySink, type RequestLimits, type Requests } from "./requests.ts"
 
 /** When to stop waiting for replies. */
@@ -47,16 +48,7 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
     this.requests = requests
     this.end = end
     this.left = members.length
-    for (const member of members) {
-      let call: Call | null = null
-      const sink: ReplySink = {
-        reply: (message, more) => this.take(message, call, more),
-        failed: error => this.fail(error, call, limits),
-      }
-      call = requests.start(topic, member, parcel, limits, CREDIT_AHEAD, sink, end.strict)
-      // A local server cannot have answered yet: it answers in a later turn.
-      if (call !== null) this.calls.add(call)
-    }
+    this.begin(topic, members, parcel, limits)
   }
 
   [Symbol.asyncIterator](): this {
@@ -85,6 +77,27 @@ export class Replies implements AsyncIterableIterator<FabricMessage, undefined> 
     if (!this.failed) return Promise.resolve({ done: true, value: undefined })
     this.failed = false
     return Promise.reject(this.failure)
+  }
+
+  private begin(topic: Topic, members: readonly Interest[], parcel: Parcel, limits: RequestLimits): void {
+    for (const member of members) {
+      let call: Call | null = null
+      const sink: ReplySink = {
+        reply: (message, more) => this.take(message, call, more),
+        failed: error => this.fail(error, call, limits),
+        spread: (servers, timeout) => {
+          if (servers.length === 0) this.fail(noResponders(topic.subject), call, limits)
+          else if (!this.over) {
+            this.left += servers.length
+            this.oneLess(call)
+            this.begin(topic, servers, parcel, { ...limits, timeout })
+          }
+        },
+      }
+      call = this.requests.start(topic, member, parcel, limits, CREDIT_AHEAD, sink, this.end.strict)
+      // A local server cannot have answered yet: it answers in a later turn.
+      if (call !== null) this.calls.add(call)
+    }
   }
 
   private take(message: FabricMessage | null, call: Call | null, more: boolean): void {

@@ -5,7 +5,6 @@ import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
 import { Slots } from "../../../core/slots.ts"
 import { Ticks } from "../../../core/ticks.ts"
-import { choose } from "../choice.ts"
 import type { Interest } from "../interest.ts"
 import type { Link } from "../link/link.ts"
 import { CANCEL, CREDIT, END, FAILED, MORE } from "../link/records.ts"
@@ -13,6 +12,7 @@ import { type Parcel, writeNumbers } from "../link/write.ts"
 import type { FabricMessage } from "../message.ts"
 import type { Topic } from "../topics.ts"
 import { cancelled, isUntouched, noResponders, timedOut, toError } from "./failures.ts"
+import { chooseServer, NOBODY_YET, Search, type SearchHost } from "./search.ts"
 import type { Service } from "./service.ts"
 
 export interface RequestLimits {
@@ -27,12 +27,12 @@ export interface ReplySink {
   reply(message: FabricMessage | null, more: boolean): void
   /** Exactly once, instead of a last reply. */
   failed(error: HeddleError): void
+  /** Servers of a call to all of them that began when none was known: they are asked one by one, this call is over. `timeout`: milliseconds left. */
+  spread?(servers: readonly Interest[], timeout: number): void
 }
 
 /** How calls get to services of this node itself, and find others. */
-export interface RequestsHost {
-  /** Up to date. */
-  topic(subject: string): Topic
+export interface RequestsHost extends SearchHost {
   call(service: Service, id: number, topic: Topic, parcel: Parcel, timeout: number, credit: number): void
   cancel(id: number): void
   credit(id: number, count: number): void
@@ -55,7 +55,8 @@ export class Call implements Limited {
   readonly signal: AbortSignal | undefined
   /** Any server will do; otherwise only those of the queue group of the first. */
   readonly anyone: boolean
-  sent = false
+  /** Batch of the link that it was sent with, or an earlier one; 0 = it was not sent. */
+  batch = 0
   over = false
   since: Limited["since"] = NEVER
   earlier: Limited | null = null
@@ -130,6 +131,7 @@ export class Requests {
   private readonly limit: number
   private readonly limits = new Deadlines<Call>(call => this.cancel(call, timedOut(call.what, call.timeout)))
   private readonly ticks = new Ticks(now => this.ticked(now))
+  private readonly search: Search
   /** Something was sent in this tick. */
   private asked = false
   private whenIdle: (() => void)[] = []
@@ -140,15 +142,36 @@ export class Requests {
     this.limit = limit
     this.poll = new BusyPoll(busyPoll, () => this.pending.length > 0)
     this.pending = new Slots(limit)
+    this.search = new Search(
+      host,
+      (call, server) => this.place(call, server),
+      (call, error) => this.cancel(call, error),
+    )
   }
 
   get outstanding(): number {
     return this.pending.length
   }
 
+  /** The server with the least to do; who stands for it as long as none is known, but may be told of; null = there is none. */
+  choose(servers: readonly Interest[]): Interest | null {
+    return chooseServer(servers) ?? (this.host.expects() ? NOBODY_YET : null)
+  }
+
+  /** All that are meant when all are asked; empty = there is none. */
+  chooseAll(servers: readonly Interest[]): readonly Interest[] {
+    const all = this.host.everyone(servers)
+    return all.length === 0 && this.host.expects() ? [NOBODY_YET] : all
+  }
+
+  /** Servers or peers have come or gone. */
+  changed(): void {
+    this.search.again()
+  }
+
   /** To the server with the least to do; the first reply, or an error. */
   request(topic: Topic, parcel: Parcel, timeout: number, signal: AbortSignal | undefined): Promise<FabricMessage> {
-    const member = chooseServer(topic.services)
+    const member = this.choose(topic.services)
     if (member === null) return Promise.reject(noResponders(topic.subject))
     const call = new Call(this, topic, member, parcel, timeout, signal, 1, null, true)
     const reply = new Promise<FabricMessage>(keepResolve)
@@ -190,7 +213,8 @@ export class Requests {
       signal.addEventListener("abort", call.aborted, { once: true })
     }
     member.outstanding++
-    if (link === null || link.outgoing.hasRoom()) this.send(call, timeout)
+    if (member === NOBODY_YET) this.search.add(call)
+    else if (link === null || link.outgoing.hasRoom()) this.send(call, timeout)
     else link.whenRoom.add(call)
     return true
   }
@@ -204,16 +228,14 @@ export class Requests {
         `${this.limit} requests of this node wait for answers (maxRequests); try again later`,
       )
     }
-    const most = mostOf(member)
-    if (parcel.size <= most) return null
-    return new HeddleError("EMSGSIZE", `${call.what}: ${parcel.size} bytes; the server takes ${most} (its maxPayload)`)
+    return parcel.size <= mostOf(member) ? null : tooLarge(call, member)
   }
 
   /** @internal `timeout`: milliseconds that are left. */
   send(call: Call, timeout: number): void {
     const { member, topic, parcel, credit } = call
-    call.sent = true
     const { link } = member
+    call.batch = link === null ? 1 : link.outgoing.sealed + 1
     if (link === null) this.host.call(member.owner as Service, call.id, topic, parcel, timeout, credit)
     else {
       link.request(call.id, member.spec.id, Math.ceil(timeout), credit, topic, parcel)
@@ -260,22 +282,27 @@ export class Requests {
   /** Ends a call on our side; the server is told. A null error: nobody needs to know. */
   cancel(call: Call, error: HeddleError | null): void {
     if (call.over) return
-    const { sent } = call
+    const { batch } = call
     this.finish(call, false)
     const { link } = call.member
-    if (sent) {
+    if (batch > 0) {
       if (link === null) this.host.cancel(call.id)
       else writeNumbers(link.outgoing, CANCEL, [call.id])
     }
     if (error !== null) call.failed(error)
   }
 
-  /** A peer, or what was on the way to it, is gone for good: what it had is lost, what had not been sent goes to others. */
-  linkEnded(link: Link): void {
+  /**
+   * A peer, or what was on the way to it or from it, is gone for good: what it had is lost, what had not been sent goes to others. `had`:
+   * what was sent with later batches than so many reaches the peer behind all that is lost, and will be answered.
+   */
+  linkEnded(link: Link, had = Number.POSITIVE_INFINITY): void {
     for (const call of [...this.pending.values()]) {
-      if (call.over || call.member.link !== link || (!call.sent && this.reroute(call, true))) continue
+      if (call.over || call.member.link !== link || call.batch > had) continue
+      const sent = call.batch > 0
+      if (!sent && (this.stays(call, link) || this.reroute(call, true))) continue
       this.finish(call, false)
-      const why = call.sent ? "it may or may not have done the work" : "it has not got the request"
+      const why = sent ? "it may or may not have done the work" : "it has not got the request"
       call.failed(new HeddleError("ECONNRESET", `${call.what}: the server ${link.name} is gone; ${why}`))
     }
   }
@@ -288,15 +315,33 @@ export class Requests {
     if (!gone && services.includes(member)) return false
     const { group } = member.spec
     const fits = (one: Interest): boolean => call.anyone || (group !== "" && one.spec.group === group)
-    const other = chooseServer(services.filter(one => one !== member && fits(one)))
+    const others = services.filter(one => one !== member && fits(one))
+    // Who has lost its server with the link may find it again by the next one; a server that says that it has ended is not waited for.
+    const other = gone && call.anyone ? this.choose(others) : chooseServer(others)
     if (other === null || call.parcel.size > mostOf(other)) return false
-    this.leave(call)
-    call.member = other
-    call.sent = false
-    other.outstanding++
-    if (other.link === null || other.link.outgoing.hasRoom()) call.go()
-    else other.link.whenRoom.add(call)
+    this.move(call, other)
     return true
+  }
+
+  /** It waits for room on a link that has begun anew, and its server is still there. */
+  private stays({ topic, member }: Call, link: Link): boolean {
+    return link.up && this.host.topic(topic.subject).services.includes(member)
+  }
+
+  /** A call that waited for a server has one. */
+  private place(call: Call, server: Interest): void {
+    if (call.parcel.size > mostOf(server)) this.cancel(call, tooLarge(call, server))
+    else this.move(call, server)
+  }
+
+  private move(call: Call, server: Interest): void {
+    this.leave(call)
+    call.member = server
+    call.batch = 0
+    server.outstanding++
+    if (server === NOBODY_YET) this.search.add(call)
+    else if (server.link === null || server.link.outgoing.hasRoom()) call.go()
+    else server.link.whenRoom.add(call)
   }
 
   /** Resolves when none waits for an answer. */
@@ -323,21 +368,18 @@ export class Requests {
 
   private leave(call: Call): void {
     call.member.outstanding--
-    if (!call.sent) call.member.link?.whenRoom.delete(call)
+    if (call.batch > 0) return
+    call.member.link?.whenRoom.delete(call)
+    this.search.delete(call)
   }
 }
 
-/** As `choose`; who is taken for dead, or has been away for longer than the resume window, does not count. */
-export function chooseServer(servers: readonly Interest[]): Interest | null {
-  const best = choose(servers)
-  return best === null || isThere(best) ? best : choose(servers.filter(isThere))
+function tooLarge({ what, parcel }: Call, server: Interest): HeddleError {
+  const most = mostOf(server)
+  return new HeddleError("EMSGSIZE", `${what}: ${parcel.size} bytes; the server takes ${most} (its maxPayload)`)
 }
 
 /** Bytes that a server takes. */
 function mostOf({ link }: Interest): number {
   return link === null ? Number.POSITIVE_INFINITY : link.info.maxPayload
-}
-
-function isThere({ link }: Interest): boolean {
-  return link === null || !(link.lapsed || link.dead)
 }

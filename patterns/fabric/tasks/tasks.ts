@@ -54,6 +54,8 @@ export class Task {
   timer: NodeJS.Timeout | undefined
   /** @internal */
   worker: Interest | null = null
+  /** Batch of the link that it was given with last, or an earlier one. @internal */
+  batch = 0
   /** Who had it last: another one may do better. @internal */
   tried: Interest | null = null
   private state: "open" | "done" | HeddleError = "open"
@@ -235,11 +237,11 @@ export class Tasks {
     this.dispatchSoon()
   }
 
-  /** A worker is gone: what it had goes to others, in the old order, before what waits. */
-  workerGone(match: (worker: Interest) => boolean): void {
+  /** A worker is gone: what it had goes to others, in the old order, before what waits. `had`: as for `Requests.linkEnded`. */
+  workerGone(match: (worker: Interest) => boolean, had = Number.POSITIVE_INFINITY): void {
     for (const task of [...this.open.values()]) {
       const { worker } = task
-      if (worker === null || !match(worker)) continue
+      if (worker === null || !match(worker) || task.batch > had) continue
       worker.outstanding--
       task.worker = null
       if (task.finished) this.finish(task, null)
@@ -301,6 +303,7 @@ export class Tasks {
     task.deliveries++
     if (task.deliveries > 1) this.redelivered++
     task.worker = worker
+    task.batch = link === null ? 0 : link.outgoing.sealed + 1
     worker.outstanding++
     const topic = this.host.topic(task.subject)
     if (link === null) this.host.task(worker.owner as Worker, task.id, topic, parcel, task.deliveries)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { Interest, SERVE } from "../../../patterns/fabric/interest.ts"
 import type { Link } from "../../../patterns/fabric/link/link.ts"
-import { chooseServer } from "../../../patterns/fabric/requests/requests.ts"
+import { chooseServer } from "../../../patterns/fabric/requests/search.ts"
 
 interface State {
   up?: boolean
