@@ -406,7 +406,8 @@ export class Fabric<S extends object = Subjects> {
 
   /**
    * Resolves when nothing waits for room on a link any more, and all nodes that are linked now have taken what was published,
-   * requested and pushed here until then; not, that handlers have run. A subscriber with the policy "block" that stands still holds it up, as
+   * requested and pushed here until then; not, that handlers have run. A node whose link is broken is waited for until it is back, or cannot get
+   * it any more (`resume.time` is over, it counts as dead, or is gone). A subscriber with the policy "block" that stands still holds it up, as
    * long as it takes, or `timeout` milliseconds (ETIMEDOUT), or until `signal` (ECANCELED); the error's `holders` says who was waited for, and
    * what was published stays queued. EBADF when the fabric is closed before. Throws EINVAL.
    */

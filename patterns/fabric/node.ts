@@ -34,6 +34,7 @@ import type { ServerCall, Service, ServiceHost } from "./requests/service.ts"
 import { Services } from "./requests/services.ts"
 import { Schemas } from "./schemas.ts"
 import type { Subscription, SubscriptionHost } from "./subscription.ts"
+import { Syncs } from "./syncs.ts"
 import { Tasks } from "./tasks/tasks.ts"
 import type { Worker, WorkerHost } from "./tasks/worker.ts"
 import { randomToken } from "./tokens.ts"
@@ -80,7 +81,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   private readonly changes = new Changes(() => this.events.closed)
   /** Takers that drain: they are no wishes any more, but not through. */
   readonly retiring = new Set<Taker>()
-  private readonly syncs = new Map<number, { link: Link; done: () => void }>()
+  private readonly syncs = new Syncs(link => this.ask(link))
   private nextSync = 1
   private nextReady: Promise<void> | null = null
   private readonly drops = new Drops(event => this.emit(event))
@@ -186,7 +187,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   async retire(taker: Taker): Promise<void> {
     this.retiring.add(taker)
     for (const link of this.listeners()) writeNumbers(link.outgoing, R.NO_INTEREST, [taker.spec.id])
-    await this.sync()
+    await this.settle()
     if (this.wishes.get(taker.spec.id) === undefined) this.retiring.delete(taker)
   }
 
@@ -199,16 +200,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     return this.nextReady
   }
 
-  /** `sync`, once nothing waits for room any more. Rejects with a `FlushError`. */
+  /** All that was said and published has come to those that can be reached, now or when they are back. Rejects with a `FlushError`. */
   async flush(timeout?: number, signal?: AbortSignal): Promise<void> {
     const late = new Late(timeout, signal, (code, cause) => new FlushError(code, timeout, this.holders(), cause))
     try {
       while (this.publishing.waits) await late.or(again => this.publishing.whenRoom(again))
-      const synced = this.sync()
-      await late.or(again => {
-        void synced.then(again)
-        return () => {}
-      })
+      const holding = this.peers.awaited().filter(({ up, outgoing }) => up || outgoing.bytes > 0)
+      await late.or(again => this.syncs.with(holding, true, again))
     } finally {
       late.end()
     }
@@ -222,20 +220,18 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
       waiting,
     }))
     if (holders.length > 0) return holders
-    const silent = new Set([...this.syncs.values()].map(({ link }) => link))
-    for (const link of silent) holders.push({ peer: nameOf(link), pattern: null, waiting: 0 })
+    for (const link of this.syncs.silent) holders.push({ peer: nameOf(link), pattern: null, waiting: 0 })
     return holders
   }
 
   /** Resolves when all nodes that are linked now have read all that was said to them until now. */
   async sync(): Promise<void> {
-    await Promise.all(this.peers.up().map(link => this.syncWith(link)))
+    await new Promise<void>(resolve => this.syncs.with(this.peers.up(), false, resolve))
   }
 
-  private syncWith(link: Link): Promise<void> {
-    return new Promise(resolve => {
-      this.syncs.set(this.ask(link), { link, done: resolve })
-    })
+  /** The same, and those whose link is broken and may come back. */
+  private async settle(): Promise<void> {
+    await new Promise<void>(resolve => this.syncs.with(this.peers.awaited(), true, resolve))
   }
 
   ask(link: Link): number {
@@ -366,6 +362,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     }
     if (freshIn || freshOut) this.forgetWork(link)
     if (freshOut) {
+      this.syncs.lost(link)
       this.untold.unasked(link)
       this.announceAll(link)
       this.publishing.begunAnew(link)
@@ -380,6 +377,7 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
   begunAnew(link: Link): void {
     this.renewals.begin(link, true)
     this.untold.begin(link, this.nextSync)
+    this.syncs.lost(link, link.had)
     this.forgetWork(link, link.had)
     this.renewals.ask(link)
     this.requests.changed()
@@ -404,28 +402,21 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     writeNumbers(link.outgoing, R.NOTICE, [R.SYNCED, token])
   }
 
-  /** The peer has read all that was said to it before `syncWith`. */
+  /** The peer has read all that was said to it before it was asked. */
   synced(link: Link, token: number): void {
     this.renewals.answered(link, token)
-    const sync = this.syncs.get(token)
-    if (sync?.link !== link) return
-    this.syncs.delete(token)
-    sync.done()
+    this.syncs.answered(link, token)
   }
 
   linkDown(link: Link): void {
-    for (const [token, sync] of this.syncs) {
-      if (sync.link !== link) continue
-      // It will hear of it when it comes back; nobody waits for it.
-      this.syncs.delete(token)
-      sync.done()
-    }
+    this.syncs.broken(link)
     this.carry?.linkDown(link)
     this.publishing.linkDown(link)
     this.wake()
   }
 
   peerDead(link: Link): void {
+    this.syncs.lost(link)
     if (link.lapsed) {
       this.publishing.lapsed(link)
       this.carry?.lapsed(link)
@@ -433,6 +424,8 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.tasks.workerGone(worker => worker.link === link)
     this.requests.linkEnded(link)
     this.requests.changed()
+    // Who waits to publish or to flush does not wait for it any more.
+    this.publishing.wake()
   }
 
   linkEnded(link: Link): void {

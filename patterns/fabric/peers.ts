@@ -7,7 +7,7 @@ import type { Candidate, Discovery } from "./discovery/discovery.ts"
 import type { FabricEvent } from "./events.ts"
 import { Acknowledgements } from "./link/acknowledgements.ts"
 import { type Introduction, VERSIONS } from "./link/hello.ts"
-import { Link, type LinkOwner, NETWORK, SAME_HOST, SAME_PROCESS } from "./link/link.ts"
+import { isAwaited, Link, type LinkOwner, NETWORK, SAME_HOST, SAME_PROCESS } from "./link/link.ts"
 import { Membership } from "./membership.ts"
 import { Mesh } from "./mesh.ts"
 import type { FabricSettings, JoinOptions } from "./options.ts"
@@ -161,6 +161,11 @@ export class Peers {
   /** Nodes that are linked now. */
   up(): Link[] {
     return [...this.links.values()].filter(link => link.up)
+  }
+
+  /** Nodes that are linked, or whose link is broken and may go on where it stood. */
+  awaited(): Link[] {
+    return [...this.links.values()].filter(isAwaited)
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import { Backlog, type Lane } from "./backlog.ts"
 import { choose } from "./choice.ts"
 import { nextNumber, recall } from "./history.ts"
 import { type Interest, type InterestLane, QUEUE } from "./interest.ts"
-import type { Copies, Link, Waiting } from "./link/link.ts"
+import { type Copies, isAwaited, type Link, type Waiting } from "./link/link.ts"
 import { Parcel } from "./link/parcel.ts"
 import { HISTORY_END, KEPT, NOTICE, TARGETS, TARGETS_ONLY } from "./link/records.ts"
 import { encodeHeaders, writeNumbers } from "./link/write.ts"
@@ -164,17 +164,17 @@ export class Publishing {
     return () => this.waiters.delete(again)
   }
 
-  /** Whether anything waits for a peer that is linked. */
+  /** Whether anything waits for a peer that is linked, or may come back. */
   get waits(): boolean {
-    for (const { link } of this.blocked.keys()) if (link?.up === true) return true
-    return this.host.links().some(link => link.up && link.backlog.length > 0)
+    for (const { link } of this.blocked.keys()) if (link !== null && isAwaited(link)) return true
+    return this.host.links().some(link => link.backlog.length > 0 && isAwaited(link))
   }
 
-  /** What waits for peers that are linked, and for which of their wishes. */
+  /** What waits for such peers, and for which of their wishes. */
   holders(): { link: Link; pattern: string; waiting: number }[] {
     const found: { link: Link; pattern: string; waiting: number }[] = []
     for (const link of this.host.links()) {
-      if (!link.up) continue
+      if (!isAwaited(link)) continue
       for (const { spec, waiting } of link.interests.values())
         if (waiting > 0) found.push({ link, pattern: spec.pattern, waiting })
     }

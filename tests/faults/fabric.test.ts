@@ -78,6 +78,26 @@ describe("Faults of the fabric, with processes of their own", () => {
         assert.equal(dropped, 0)
       })
 
+      it("flush waits for a subscriber that is stopped, and not for one that is killed", async () => {
+        const [fabric, child] = await open()
+        const victim = program(child, `fabric.subscribe("n", m => say("got " + m.data))`)
+        await victim.says(/ready/)
+        await fabric.ready({ subject: "n" })
+        victim.signal("SIGSTOP")
+        fabric.publish("n", 1)
+        await assert.rejects(fabric.flush({ timeout: 100 }), { code: "ETIMEDOUT" })
+        victim.signal("SIGCONT")
+        await fabric.flush()
+        await victim.says(/got 1/)
+        victim.signal("SIGSTOP")
+        fabric.publish("n", 2)
+        const flushed = fabric.flush()
+        victim.signal("SIGKILL")
+        await flushed
+        assert.equal(fabric.publish("n", 3).peers, 0)
+        await fabric.drain()
+      })
+
       it("killed workers: what they had goes to others, what was acknowledged is not lost", async () => {
         const [fabric, child] = await open()
         const work = `fabric.work("jobs", async m => { say("did " + m.data); await new Promise(setImmediate) }, { concurrency: 4 })`

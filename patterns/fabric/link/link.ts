@@ -517,4 +517,9 @@ export class Link implements ConnectionSink, IncomingSink {
   }
 }
 
+/** It is there, or may come back with nothing lost. */
+export function isAwaited({ up, connections, lapsed, dead, ended }: Link): boolean {
+  return up || (connections > 0 && !lapsed && !dead && !ended)
+}
+
 const NO_NUMBERS: readonly number[] = []
