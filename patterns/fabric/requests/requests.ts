@@ -49,6 +49,8 @@ export class Call implements Limited {
   readonly parcel: Parcel
   readonly timeout: number
   readonly credit: number
+  /** Replies of a stream that the server may still send. */
+  granted: number
   /** Null: one reply is wanted, and `resolve` gets it. */
   readonly sink: ReplySink | null
   resolve: Resolve | null = null
@@ -84,6 +86,7 @@ export class Call implements Limited {
     this.timeout = timeout
     this.signal = signal
     this.credit = credit
+    this.granted = credit
     this.anyone = anyone
     this.sink = sink
   }
@@ -249,7 +252,7 @@ export class Requests {
     this.poll.start(now)
   }
 
-  /** A reply has come; one to a request that is over is ignored. `link`: from whom. Throws EPROTO for a second last reply. */
+  /** A reply has come; one to a request that is over is ignored. `link`: from whom. Throws EPROTO for a second last reply, and one beyond the credit. */
   replied(id: number, options: number, message: FabricMessage, link: Link | null): void {
     const call = this.pending.get(id)
     if (call === undefined || call.member.link !== link) {
@@ -267,6 +270,9 @@ export class Requests {
       return
     }
     const more = (options & MORE) !== 0
+    // Nothing else bounds what waits for who reads the stream.
+    if (more && --call.granted < 0)
+      throw new HeddleError("EPROTO", `The peer sent more replies to request ${id} than it was granted`)
     if (!more) this.finish(call, true)
     call.reply((options & END) !== 0 ? null : message, more)
   }
@@ -274,6 +280,7 @@ export class Requests {
   /** The client has read so many replies of a stream. */
   grant(call: Call, count: number): void {
     if (call.over) return
+    call.granted += count
     const { link } = call.member
     if (link === null) this.host.credit(call.id, count)
     else writeNumbers(link.outgoing, CREDIT, [call.id, count])

@@ -137,3 +137,50 @@ describe("fabric: a server that answers twice", () => {
     assert.equal(node.stats().requests, 0)
   })
 })
+
+describe("fabric: a server that streams more than it was granted", () => {
+  closesAfterEach()
+
+  /** A node, and the number of its stream at a server made by hand. */
+  const scene = async () => {
+    const [node] = await overTcp(1)
+    const warnings = events(node, "warning")
+    const peer = await WirePeer.connect(node.endpoints[0], { fabric: node.fabric })
+    using(peer.raw)
+    await peer.send([interest(1, 2, "stock")])
+    await node.ready({ subject: "stock", servers: 1 })
+    const replies = node.stream("stock", "all", { codec: "string" })
+    const { body } = await peer.next(2)
+    body.byte()
+    const [id, , , credit] = [body.varint(), body.varint(), body.varint(), body.varint()]
+    const send = (from: number, count: number): Promise<void> =>
+      peer.send(Array.from({ length: count }, (_, i) => record(3, 1, MORE, varint(id), String(from + i))))
+    return { node, warnings, replies, credit, send, peer, id }
+  }
+
+  it("FAB-REQ-17 is cut off, and the reader gets no more than what was granted", async () => {
+    const { node, warnings, replies, credit, send } = await scene()
+    await send(0, credit + 1)
+    await until(() => node.peers.length === 0)
+    assert.match(warnings[0].error.message, /more replies to request \d+ than it was granted/)
+    const got: string[] = []
+    await assert.rejects(
+      async () => {
+        for await (const { data } of replies) got.push(data as string)
+      },
+      { code: "ECONNRESET" },
+    )
+    assert.equal(got.length, credit)
+  })
+
+  it("FAB-REQ-17 may send one more for each that was read", async () => {
+    const { node, replies, credit, send, peer, id } = await scene()
+    await send(0, credit)
+    for (let i = 0; i < 100; i++) assert.equal((await replies.next()).value?.data, String(i))
+    await send(credit, 100)
+    await peer.send([record(3, 0, END, varint(id))])
+    for (let i = 100; i < credit + 100; i++) assert.equal((await replies.next()).value?.data, String(i))
+    assert.equal((await replies.next()).done, true)
+    assert.equal(node.peers.length, 1)
+  })
+})
