@@ -38,6 +38,12 @@ export interface WorkOptions {
   concurrency?: number
   /** Tasks that may be under way besides, so that the worker never waits for the next. Default 1. */
   prefetch?: number
+  /**
+   * Milliseconds within which the handler must be through, or say `task.working()`, which gives it as many again; then the task goes to another worker, with
+   * `deliveries` one higher, its `signal` is aborted, and what it answers later is not looked at. Counts from when the pusher gives the task away, so
+   * also while it waits here (`prefetch`). Default 0 = it may take as long as it likes. Pushers of earlier builds do not heed it. As `ack_wait` of JetStream.
+   */
+  ackWait?: number
 }
 
 export interface PushOptions extends PublishOptions {
@@ -137,7 +143,11 @@ export const SERVE_OPTIONS: ReadonlySet<string> = new Set([
   "concurrency",
   "limit",
 ] satisfies (keyof ServeOptions)[])
-export const WORK_OPTIONS: ReadonlySet<string> = new Set(["concurrency", "prefetch"] satisfies (keyof WorkOptions)[])
+export const WORK_OPTIONS: ReadonlySet<string> = new Set([
+  "concurrency",
+  "prefetch",
+  "ackWait",
+] satisfies (keyof WorkOptions)[])
 
 export const FLUSH_OPTIONS: ReadonlySet<string> = new Set(["timeout", "signal"] satisfies (keyof FlushOptions)[])
 const PUBLISH_NAMES = ["headers", "codec"] as const satisfies (keyof PublishOptions)[]

@@ -32,7 +32,16 @@ import {
 } from "./call-options.ts"
 import type { FabricEvent } from "./events.ts"
 import { Keeper, type KeepOptions } from "./history.ts"
-import { type Interest, type InterestSpec, newInterestId, QUEUE, SERVE, SUBSCRIBE, WORK } from "./interest.ts"
+import {
+  type Interest,
+  type InterestSpec,
+  MOST_ACK_WAIT,
+  newInterestId,
+  QUEUE,
+  SERVE,
+  SUBSCRIBE,
+  WORK,
+} from "./interest.ts"
 import type { FabricSurvey, Trace } from "./introspection/answers.ts"
 import { drain, leave } from "./leaving.ts"
 import type { FabricMessage } from "./message.ts"
@@ -341,9 +350,10 @@ export class Fabric<S extends object = Subjects> {
       throw new HeddleError("EINVAL", `Invalid argument: work("${subject}") needs a handler`)
     const concurrency = whole("concurrency", options.concurrency, 1, 1)
     const prefetch = whole("prefetch", options.prefetch, 1, 0)
+    const ackWait = whole("ackWait", options.ackWait, 0, 0, MOST_ACK_WAIT)
     const worker = new Worker(
       this.node,
-      this.wish(WORK, subject, "", concurrency + prefetch),
+      { ...this.wish(WORK, subject, "", concurrency + prefetch), ackWait },
       handler as TaskHandler<unknown>,
       concurrency,
     )

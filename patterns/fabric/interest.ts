@@ -43,7 +43,12 @@ export interface InterestSpec {
   readonly capacity: number
   /** Wishes of peers with history: number of the last message of this node that it has had; absent = it takes no numbers. */
   readonly after?: number
+  /** Workers: milliseconds within which a task must be answered, or said to be in hand; absent or 0 = any time. */
+  readonly ackWait?: number
 }
+
+/** A timer of Node overflows beyond it: milliseconds. */
+export const MOST_ACK_WAIT = 2 ** 31 - 1
 
 /** The lane of an interest, for who hears of what was dropped. */
 export class InterestLane extends Lane {
@@ -98,6 +103,7 @@ export function isSameWish(a: InterestSpec, b: InterestSpec): boolean {
     a.targeted === b.targeted &&
     a.history === b.history &&
     a.capacity === b.capacity &&
+    (a.ackWait ?? 0) === (b.ackWait ?? 0) &&
     isSamePolicy(a.policy, b.policy)
   )
 }
@@ -120,10 +126,12 @@ export function writeInterest(out: Outgoing, spec: InterestSpec, after: number):
   const pattern = Buffer.from(spec.pattern)
   const group = Buffer.from(spec.group)
   const { limit, keep, ttl } = spec.policy
+  const { ackWait = 0 } = spec
   const numbers = [spec.id, limit, keep, ttl, spec.history, spec.capacity]
   let size = 3 + varintSize(pattern.length) + pattern.length + varintSize(group.length) + group.length
   for (const number of numbers) size += varintSize(number)
   if (spec.history > 0) size += varintSize(after)
+  else if (ackWait > 0) size += varintSize(ackWait)
   let at = out.reserve(size)
   const { buffer } = out
   buffer[at++] = INTEREST
@@ -133,6 +141,7 @@ export function writeInterest(out: Outgoing, spec: InterestSpec, after: number):
   at = writeBytes(pattern, buffer, at)
   at = writeBytes(group, buffer, at)
   if (spec.history > 0) writeVarint(after, buffer, at)
+  else if (ackWait > 0) writeVarint(ackWait, buffer, at)
   out.isControl(size)
 }
 
@@ -170,6 +179,7 @@ export function readInterest(reader: Reader): InterestSpec {
     history,
     capacity: Math.max(1, capacity),
     ...(history > 0 && reader.left > 0 && { after: reader.varint() }),
+    ...(kind === WORK && history === 0 && reader.left > 0 && { ackWait: Math.min(reader.varint(), MOST_ACK_WAIT) }),
   }
 }
 

@@ -316,6 +316,13 @@ export class Node implements PeersHost, SubscriptionHost, ServiceHost, WorkerHos
     this.emit({ type: "error", subject: subscription.pattern, error })
   }
 
+  working(from: object | null, id: number): void {
+    // As an answer of this node itself goes: in a later turn.
+    if (from === null) process.nextTick(() => this.tasks.working(null, id))
+    else if (!(from as Link).ended && !(from as Link).lapsed)
+      writeNumbers((from as Link).outgoing, R.NOTICE, [R.WORKING, id])
+  }
+
   hold(call: ServerCall): void {
     this.services.hold(call)
   }

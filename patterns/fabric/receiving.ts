@@ -390,6 +390,6 @@ export class Receiving {
     } else if (kind === R.WITHDRAW) {
       const interest = this.node.wishes.get(body.varint())
       if (interest?.spec.kind === WORK) (interest.owner as Worker).withdraw(link, body.varint())
-    }
+    } else if (kind === R.WORKING) this.node.tasks.working(link, body.varint())
   }
 }

@@ -62,6 +62,8 @@ export interface FabricStats extends TrafficStats, TroubleStats {
     failed: number
     /** Of these, those that go on as tasks of another subject (`deadLetter`). */
     deadLettered: number
+    /** Acknowledged when `ackWait` was over: ignored, another worker had got them. */
+    late: number
   }
   peers: PeerStats[]
   /**
@@ -101,6 +103,7 @@ export function statsOf(node: Node): FabricStats {
       redelivered: tasks.redelivered,
       failed: tasks.failed,
       deadLettered: tasks.deadLettered,
+      late: tasks.tooLate,
     },
     peers,
     subjects: subjectsOf(node),

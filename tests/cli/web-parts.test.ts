@@ -51,7 +51,7 @@ function node(name: string, stats: Partial<Stats> = {}): NodeStats {
       gaps: 0,
       missing: 0,
       requests: 0,
-      tasks: { outstanding: 0, queued: 0, acknowledged: 0, redelivered: 0, failed: 0, deadLettered: 0 },
+      tasks: { outstanding: 0, queued: 0, acknowledged: 0, redelivered: 0, failed: 0, deadLettered: 0, late: 0 },
       peers: [],
       subjects: [],
       takers: [],

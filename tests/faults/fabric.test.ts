@@ -98,6 +98,24 @@ describe("Faults of the fabric, with processes of their own", () => {
         await fabric.drain()
       })
 
+      it("a worker that is stopped for longer than its ackWait loses its task to another, and its late answer counts for nothing", async () => {
+        const [fabric, child] = await open()
+        const work = `fabric.work("jobs", async m => { say("did " + m.data); await new Promise(go => setTimeout(go, 50)) }, { ackWait: 500 })`
+        const victim = program(child, work)
+        await victim.says(/ready/)
+        await fabric.ready({ subject: "jobs", workers: 1 })
+        const task = await fabric.push("jobs", 1)
+        await victim.says(/did 1/)
+        victim.signal("SIGSTOP")
+        const deliveries: number[] = []
+        fabric.work("jobs", (_, { deliveries: count }) => void deliveries.push(count))
+        await task.done()
+        assert.deepEqual(deliveries, [2])
+        victim.signal("SIGCONT")
+        await until(() => fabric.stats().tasks.late === 1)
+        assert.equal(fabric.stats().tasks.acknowledged, 1)
+      })
+
       it("killed workers: what they had goes to others, what was acknowledged is not lost", async () => {
         const [fabric, child] = await open()
         const work = `fabric.work("jobs", async m => { say("did " + m.data); await new Promise(setImmediate) }, { concurrency: 4 })`

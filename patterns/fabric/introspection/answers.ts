@@ -93,6 +93,7 @@ export function readNodeStats(value: unknown, from: NodeAnswer): NodeStats | nul
         redelivered: count(tasks.redelivered),
         failed: count(tasks.failed),
         deadLettered: count(tasks.deadLettered),
+        late: count(tasks.late),
       },
       peers: list(stats.peers, readPeer),
       subjects: list(stats.subjects, one => ({ subject: text(one.subject), ...traffic(one) }) satisfies SubjectStats),

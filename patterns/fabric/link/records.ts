@@ -41,6 +41,8 @@ export const LEAVING = 6
 export const DROPPED = 7
 /** The pusher of a task wants it no more; earlier versions do it nevertheless. */
 export const WITHDRAW = 8
+/** The handler of a task is still at work: its `ackWait` begins again. */
+export const WORKING = 9
 
 /** Bits of the options byte of PUBLISH_MORE, REQUEST, REPLY and TASK. */
 export const INLINE_SUBJECT = 1

@@ -1,3 +1,4 @@
+import { type Limited, NEVER } from "../../../core/deadlines.ts"
 import { closedError, HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
 import { Queue } from "../../../core/queue.ts"
@@ -9,6 +10,7 @@ import { type Parcel, writeNumbers } from "../link/write.ts"
 import { isUntouched, retryOf, toError } from "../requests/failures.ts"
 import type { Topic } from "../topics.ts"
 import { deadParcel } from "./dead-letter.ts"
+import { Overdue } from "./overdue.ts"
 import type { Worker } from "./worker.ts"
 
 /** Withdrawn tasks that may lie between the others before they are cleared away. */
@@ -39,7 +41,7 @@ export interface TaskLimits {
 }
 
 /** One task, from `push` until a worker has acknowledged it. */
-export class Task {
+export class Task implements Limited {
   readonly id: number
   readonly subject: string
   /** @internal */
@@ -58,6 +60,14 @@ export class Task {
   batch = 0
   /** Who had it last: another one may do better. @internal */
   tried: Interest | null = null
+  /** Time of its worker to answer. @internal */
+  since: Limited["since"] = NEVER
+  /** @internal */
+  earlier: Limited | null = null
+  /** @internal */
+  later: Limited | null = null
+  /** @internal */
+  deadlines: Limited["deadlines"] = null
   private state: "open" | "done" | HeddleError = "open"
   private waiting: { resolve(): void; reject(error: Error): void }[] = []
   private readonly tasks: Tasks
@@ -136,6 +146,7 @@ export class Tasks {
   private delayed = 0
   /** Withdrawn, and still among those that wait. */
   private stale = 0
+  private readonly overdue = new Overdue(task => this.late(task))
   private whenIdle: (() => void)[] = []
   private nextId = 1
   private scheduled = false
@@ -144,6 +155,8 @@ export class Tasks {
   /** Failed for good; `deadLettered`: those of them that go to another subject. */
   failed = 0
   deadLettered = 0
+  /** Acknowledged after `ackWait`, which changes nothing. */
+  tooLate = 0
 
   constructor(host: TasksHost, limit: number) {
     this.host = host
@@ -214,7 +227,13 @@ export class Tasks {
   result(link: Link | null, id: number, options: number, load: number, payload: Buffer, server: string): void {
     const task = this.open.get(id)
     const worker = task?.worker
-    if (task === undefined || worker === undefined || worker === null || worker.link !== link) return
+    if (task === undefined || worker === undefined || worker === null || worker.link !== link) {
+      if (this.overdue.answered(link, id) === null) return
+      if ((options & FAILED) === 0) this.tooLate++
+      this.dispatchSoon()
+      return
+    }
+    this.overdue.end(task)
     worker.outstanding--
     worker.load = Math.max(0, load - worker.outstanding)
     task.worker = null
@@ -239,15 +258,23 @@ export class Tasks {
 
   /** A worker is gone: what it had goes to others, in the old order, before what waits. `had`: as for `Requests.linkEnded`. */
   workerGone(match: (worker: Interest) => boolean, had = Number.POSITIVE_INFINITY): void {
+    this.overdue.workerGone(match)
     for (const task of [...this.open.values()]) {
       const { worker } = task
       if (worker === null || !match(worker) || task.batch > had) continue
+      this.overdue.end(task)
       worker.outstanding--
       task.worker = null
       if (task.finished) this.finish(task, null)
       else this.again(task, new HeddleError("ECONNRESET", `The worker of a task for ${task.subject} is gone`), true)
     }
     this.dispatchSoon()
+  }
+
+  /** The handler is at work and says so: its time begins again. */
+  working(link: Link | null, id: number): void {
+    const task = this.open.get(id)
+    if (task?.worker?.link === link) this.overdue.begin(task, task.worker.spec.ackWait)
   }
 
   /** Resolves when every task is done, those included that are pushed meanwhile. */
@@ -258,6 +285,7 @@ export class Tasks {
   close(): void {
     for (const task of [...this.open.values()]) this.finish(task, closedError("Fabric"))
     this.waiting.clear()
+    this.overdue.clear()
     this.stale = 0
     for (const waiter of this.forRoom) waiter.fail(closedError("Fabric"))
     this.forRoom.clear()
@@ -275,8 +303,28 @@ export class Tasks {
     }
     // It counts until the worker has answered: what it has at hand is its load.
     task.settle(error)
+    this.unwanted(task, worker)
+  }
+
+  /** The worker hears that its answer is not waited for. */
+  private unwanted(task: Task, worker: Interest): void {
     if (worker.link === null) this.host.withdraw(worker.owner as Worker, task.id)
     else writeNumbers(worker.link.outgoing, NOTICE, [WITHDRAW, worker.spec.id, task.id])
+  }
+
+  /** Its worker has not answered in time, and may yet: another one gets it. */
+  private late(task: Task): void {
+    const worker = task.worker as Interest
+    task.worker = null
+    task.tried = worker
+    this.overdue.keeps(worker, task)
+    if (task.finished) this.finish(task, null)
+    else {
+      this.unwanted(task, worker)
+      const text = `Task for ${task.subject}: the worker has neither answered nor said that it is working within ${worker.spec.ackWait} ms (its ackWait)`
+      this.again(task, new HeddleError("ETIMEDOUT", text), true)
+    }
+    this.dispatchSoon()
   }
 
   private sweep(): void {
@@ -305,6 +353,7 @@ export class Tasks {
     task.worker = worker
     task.batch = link === null ? 0 : link.outgoing.sealed + 1
     worker.outstanding++
+    this.overdue.begin(task, worker.spec.ackWait)
     const topic = this.host.topic(task.subject)
     if (link === null) this.host.task(worker.owner as Worker, task.id, topic, parcel, task.deliveries)
     else link.write(TASK, 0, [task.id, worker.spec.id, task.deliveries], topic, parcel)
@@ -363,6 +412,7 @@ export class Tasks {
 
   private finish(task: Task, error: HeddleError | null): void {
     this.open.delete(task.id)
+    this.overdue.end(task)
     if (task.timer !== undefined) {
       clearTimeout(task.timer)
       this.delayed--

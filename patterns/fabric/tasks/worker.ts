@@ -1,3 +1,4 @@
+import { clock } from "../../../core/clock.ts"
 import { HeddleError } from "../../../core/errors.ts"
 import { hold, release } from "../../../core/keep-alive.ts"
 import { Queue } from "../../../core/queue.ts"
@@ -10,7 +11,7 @@ import { encodeFailure, MOST_RETRY, ownFailure, withRetry } from "../requests/fa
 export interface TaskContext {
   /** 1 = for the first time; more: it was given to a worker before, which may have done it. */
   readonly deliveries: number
-  /** Aborted when the pusher withdraws the task: nobody waits for it. */
+  /** Aborted when the pusher withdraws the task, or `ackWait` is over: nobody waits for it here. */
   readonly signal: AbortSignal
   /**
    * The task goes round again when the handler is through, as if it had thrown: after `delay` milliseconds, or as the pusher says
@@ -22,6 +23,8 @@ export interface TaskContext {
    * is the text of the error at the pusher. As `term` of JetStream.
    */
   term(reason?: string): void
+  /** The handler is still at it: `ackWait` begins again. May be called as often as you like; does nothing without `ackWait`. As `working` of JetStream. */
+  working(): void
 }
 
 export type TaskHandler<T> = (message: FabricMessage<T>, task: TaskContext) => unknown
@@ -30,6 +33,8 @@ export type TaskHandler<T> = (message: FabricMessage<T>, task: TaskContext) => u
 export type Acknowledge = (failure: Buffer | null, load: number) => void
 
 export interface WorkerHost {
+  /** The pusher hears that its task is being worked at. `from`: as for `take`. */
+  working(from: object | null, id: number): void
   /** Pushers are told that it ends; resolves when they know. */
   retire(worker: Worker): Promise<void>
   ended(worker: Worker): void
@@ -44,12 +49,23 @@ class Given implements TaskContext {
   readonly id: number
   withdrawn = false
   /** Its handler has begun. */
-  working = false
+  begun = false
+  /** When the pusher last heard that the handler is at work, by `clock.now`. */
+  private told = Number.NEGATIVE_INFINITY
+  private readonly worker: { readonly ackWait: number; working(from: object | null, id: number): void }
   /** What its handler has said of its future; null = nothing. */
   private verdict: { readonly retry: number | false | null; readonly reason: string } | null = null
   private controller: AbortController | null = null
 
-  constructor(message: FabricMessage, deliveries: number, acknowledge: Acknowledge, from: object | null, id: number) {
+  constructor(
+    worker: Given["worker"],
+    message: FabricMessage,
+    deliveries: number,
+    acknowledge: Acknowledge,
+    from: object | null,
+    id: number,
+  ) {
+    this.worker = worker
     this.message = message
     this.deliveries = deliveries
     this.acknowledge = acknowledge
@@ -70,6 +86,15 @@ class Given implements TaskContext {
 
   term(reason = "the handler says that it must not be tried again"): void {
     this.verdict = { retry: false, reason }
+  }
+
+  working(): void {
+    const { ackWait } = this.worker
+    const now = clock.now()
+    // A handler may say so in a loop.
+    if (ackWait === 0 || this.withdrawn || now - this.told < ackWait / WORD_EVERY) return
+    this.told = now
+    this.worker.working(this.from, this.id)
   }
 
   /** What to answer; null = it is done. `error`: what the handler has thrown, if `failed`. */
@@ -123,6 +148,16 @@ export class Worker {
     return this.ended || this.closing
   }
 
+  /** @internal Milliseconds; 0 = none. */
+  get ackWait(): number {
+    return this.spec.ackWait ?? 0
+  }
+
+  /** @internal */
+  working(from: object | null, id: number): void {
+    this.host.working(from, id)
+  }
+
   get queued(): number {
     return this.waiting.length - this.stale
   }
@@ -138,7 +173,7 @@ export class Worker {
       acknowledge(ended(), 0)
       return
     }
-    const given = new Given(message, deliveries, acknowledge, from, id)
+    const given = new Given(this, message, deliveries, acknowledge, from, id)
     const ofPusher = this.given.get(from)
     if (ofPusher === undefined) this.given.set(from, new Map([[id, given]]))
     else ofPusher.set(id, given)
@@ -151,7 +186,7 @@ export class Worker {
     const given = this.given.get(from)?.get(id)
     if (given === undefined || given.withdrawn) return
     given.withdraw()
-    if (given.working) return
+    if (given.begun) return
     this.forget(given)
     this.stale++
     given.acknowledge(
@@ -196,7 +231,7 @@ export class Worker {
 
   private run(given: Given): void {
     this.running++
-    given.working = true
+    given.begun = true
     let result: unknown
     try {
       result = this.handler(given.message, given)
@@ -234,10 +269,13 @@ export class Worker {
     this.tellIdle()
   }
 
-  private forget({ from, id }: Given): void {
+  private forget(given: Given): void {
+    const { from, id } = given
     const ofPusher = this.given.get(from)
-    ofPusher?.delete(id)
-    if (ofPusher?.size === 0) this.given.delete(from)
+    // Given again after `ackWait`, it has the same number.
+    if (ofPusher?.get(id) !== given) return
+    ofPusher.delete(id)
+    if (ofPusher.size === 0) this.given.delete(from)
   }
 
   private sweep(): void {
@@ -252,6 +290,9 @@ export class Worker {
     if (this.running === 0 && this.queued === 0) for (const idle of this.whenIdle.splice(0)) idle()
   }
 }
+
+/** Times within `ackWait` that a handler's word is passed on: one may be late by a few times what a round trip takes. */
+const WORD_EVERY = 4
 
 /** Withdrawn tasks that may lie between the others before they are cleared away. */
 const STALE_MOST = 64

@@ -219,7 +219,7 @@ describe("fabric: handlers, iterators and errors", () => {
     [
       "work",
       (node, option) => node.work("x", () => {}, option),
-      /work has no option quue; it has concurrency, prefetch$/,
+      /work has no option quue; it has concurrency, prefetch, ackWait$/,
     ],
   ]
   for (const [call, made, message] of misspelt) {
