@@ -120,7 +120,7 @@ export class SocketPipe implements Pipe, ConnectionSink {
     const connection = this.connection as Connection
     this.messagesSent++
     const goesOn = connection.sendFrame === undefined ? connection.send([frame]) : connection.sendFrame(frame)
-    if (!goesOn) this.flowing = false
+    if (goesOn !== true) this.flowing = false
     return true
   }
 

@@ -217,7 +217,9 @@ export class PublisherPattern implements SendingPattern {
     if (groups.size !== 1 || connected.size > 1) return
     const [group] = groups
     if (connected.size > 0 && !connected.has(group)) return
-    outbox.frameSender = frame => (group.flowing && group.sendFrame?.(frame)) || this.publish([frame])
+    // Not by their truth: see SocketPipe.send.
+    outbox.frameSender = frame =>
+      group.flowing === true && group.sendFrame !== undefined ? group.sendFrame(frame) : this.publish([frame])
   }
 
   private requested(pipe: Pipe, wanted: boolean, topic: Buffer): void {

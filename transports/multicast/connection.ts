@@ -26,6 +26,8 @@ export class GroupConnection implements Connection {
   private readonly outlet: Outlet
   private readonly inlet: Inlet | null
   private readonly sender: GroupSender | null
+  /** The sender as long as it takes messages. */
+  private open: GroupSender | null
   private readonly sessions = new Set<SessionConnection>()
   private sink: ConnectionSink | null = null
   private paused = false
@@ -38,6 +40,7 @@ export class GroupConnection implements Connection {
     this.outlet = outlet
     this.inlet = inlet
     this.sender = outlet.sender
+    this.open = outlet.sender
     if (this.sender !== null) {
       this.sender.onDrain = () => this.sink?.drain()
       this.sender.onClosed = () => this.close()
@@ -66,16 +69,18 @@ export class GroupConnection implements Connection {
   }
 
   send(message: Message): boolean {
-    if (this.over || this.sender === null) return this.refuse()
-    const room = this.sender.send(message)
+    if (this.open === null) return this.refuse()
+    const room = this.open.send(message)
     if (!this.waiting) this.schedule()
     return room
   }
 
   sendFrame(frame: Buffer): boolean {
-    if (this.over || this.sender === null) return this.refuse()
-    const room = this.sender.sendFrame(frame)
-    if (!this.waiting) this.schedule()
+    const { open } = this
+    if (open === null) return this.refuse()
+    const room = open.sendFrame(frame)
+    // Not by its truth: see SocketPipe.send.
+    if (this.waiting !== true) this.schedule()
     return room
   }
 
@@ -106,6 +111,7 @@ export class GroupConnection implements Connection {
   close(reason?: Error): void {
     if (this.over) return
     this.over = true
+    this.open = null
     this.reason = reason
     for (const session of this.sessions) session.close()
     this.sessions.clear()

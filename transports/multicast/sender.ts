@@ -106,7 +106,7 @@ export class GroupSender {
 
   /** As `send` of a message of one frame. */
   sendFrame(frame: Buffer): boolean {
-    if (this.append(frame)) return this.ready || this.notReady()
+    if (this.append(frame)) return this.ready === true ? true : this.notReady()
     return this.sendSlowly([frame])
   }
 
