@@ -26,6 +26,8 @@ import {
 
 /** After the last data: soon, because only a heartbeat tells a receiver that the last packets were lost. */
 const FIRST_HEARTBEAT = 10
+/** The same while receivers are what holds us back: they have much to read yet, and their reports say that they do. */
+const BUSY_HEARTBEAT = 40
 const SLOWEST_HEARTBEAT = 1_000
 /** Heartbeats that tell the end before it is one: two of them may be lost. */
 const FAREWELLS = 3
@@ -56,6 +58,8 @@ export class SenderOutput {
   private wished = 0
   private heartbeatAt: number
   private heartbeatInterval = FIRST_HEARTBEAT
+  /** Flow control has held data back since the last heartbeat. */
+  private heldBack = false
   /** What the host was asked for last. */
   private wakeAt = Number.POSITIVE_INFINITY
   private farewells = -1
@@ -153,7 +157,10 @@ export class SenderOutput {
       if (this.unsent > this.window.lead) return
       const bytes = this.window.packet(this.unsent)
       const cost = bytes.length + OVERHEAD
-      if (this.flow.holds(this.sentCost, cost, now)) return
+      if (this.flow.holds(this.sentCost, cost, now)) {
+        this.heldBack = true
+        return
+      }
       if (this.bucket !== null && !this.bucket.ready(now)) return
       this.window.sent(this.unsent++, now)
       this.sentCost += cost
@@ -162,7 +169,7 @@ export class SenderOutput {
       this.stats.packets++
       this.stats.bytes += bytes.length
       this.heartbeatInterval = FIRST_HEARTBEAT
-      this.heartbeatAt = now + FIRST_HEARTBEAT
+      this.heartbeatAt = now + (this.heldBack ? BUSY_HEARTBEAT : FIRST_HEARTBEAT)
       this.put(bytes)
     }
   }
@@ -290,6 +297,7 @@ export class SenderOutput {
     const allSent = this.unsent > this.window.lead
     putU48(bytes, 32, allSent ? this.nextMessage() : u48(this.window.packet(this.unsent), 32))
     this.stats.heartbeats++
+    this.heldBack = false
     this.heartbeatAt = now + this.heartbeatInterval
     this.heartbeatInterval = Math.min(SLOWEST_HEARTBEAT, this.heartbeatInterval * 2)
     this.put(bytes)

@@ -115,6 +115,23 @@ describe("Multicast engine: flow", () => {
     assert.ok(asks(1_000) >= 2)
   })
 
+  it("sends its first heartbeat 40 ms after data for which it was held back, 10 ms after other data (MC-14)", () => {
+    const group = new Group()
+    const { sender, packets } = heldSender(group)
+    const heartbeats = (): number => sender.packets.filter(bytes => bytes[3] === HEARTBEAT).length
+    sender.engine.received(report(sender, 1, packets + 1, 100_000), "r1")
+    sender.engine.flush()
+    assert.ok(sender.engine.stats.packets > packets)
+    group.run(35)
+    assert.equal(heartbeats(), 0)
+    group.run(10)
+    assert.equal(heartbeats(), 1)
+    sender.engine.send(text("not held back"))
+    sender.engine.flush()
+    group.run(12)
+    assert.equal(heartbeats(), 2)
+  })
+
   it("receivers report a quarter of their window, half of it in groups of more than 8 (MC-31)", () => {
     const perWindow = (receivers: number): number => {
       const group = new Group()
