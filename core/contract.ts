@@ -112,11 +112,15 @@ export interface LinkOptions {
   readonly recoveryInterval?: number
   readonly multicastMaxTransportDataUnit?: number
   readonly multicastFlow?: MulticastFlow
+  readonly multicastParity?: MulticastParity
   readonly multicastWindow?: number
 }
 
 /** Whom a multicast sender waits for: the slowest receiver, the fastest, or nobody. */
 export type MulticastFlow = "slowest" | "fastest" | "none"
+
+/** One packet more for every so many, by which receivers mend a loss themselves; "auto" = while some lose packets. */
+export type MulticastParity = "auto" | false | 4 | 8 | 16
 
 /** Keys and certificates as PEM text. */
 export interface TlsOptions {
@@ -213,6 +217,8 @@ export interface Connection {
   /** Bytes received and sent so far, framing included; 0 where messages do not travel as bytes. */
   readonly bytesReceived: number
   readonly bytesSent: number
+  /** Datagrams that were lost on the way to us and have come all the same: repaired, or reckoned from others. Absent: it has none. */
+  readonly mended?: number
   /** True = it looks for messages for a while before it sleeps, so that nobody else need do it. Absent: it sleeps. */
   readonly vigilant?: boolean
   /**

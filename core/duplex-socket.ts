@@ -1,4 +1,4 @@
-import type { Message, MulticastFlow } from "./contract.ts"
+import type { Message, MulticastFlow, MulticastParity } from "./contract.ts"
 import type { ReceivingPattern } from "./inbox.ts"
 import type { MessageLike } from "./message.ts"
 import { defineOptions } from "./options.ts"
@@ -25,6 +25,8 @@ export abstract class DuplexSocket<
   declare multicastLoopback: boolean
   /** See `SendingSocket`. */
   declare multicastFlow: MulticastFlow
+  /** See `SendingSocket`. */
+  declare multicastParity: MulticastParity
 
   /** @internal */
   declare protected readonly pattern: ReceivingPattern<T> & SendingPattern<O[0]>

@@ -50,7 +50,11 @@ export function flag(initial: boolean, live = false): OptionSpec<boolean> {
   }
 }
 
-export function choice<T extends string | null>(initial: T, choices: readonly T[], live = false): OptionSpec<T> {
+export function choice<T extends string | number | boolean | null>(
+  initial: T,
+  choices: readonly T[],
+  live = false,
+): OptionSpec<T> {
   return {
     initial,
     live,

@@ -1,4 +1,4 @@
-import type { MulticastFlow } from "./contract.ts"
+import type { MulticastFlow, MulticastParity } from "./contract.ts"
 import type { MessageLike } from "./message.ts"
 import { defineOptions } from "./options.ts"
 import type { SendingPattern } from "./outbox.ts"
@@ -25,6 +25,11 @@ export abstract class SendingSocket<
    * "fastest" = who cannot follow the fastest loses, "none" = nobody is waited for. What is lost is counted as "gap" there.
    */
   declare multicastFlow: MulticastFlow
+  /**
+   * How many packets of multicast:// one more is sent for, from which receivers reckon what they have lost, without asking: 4, 8 or 16 = always,
+   * "auto" (default) = while at least two receivers lose packets, the fewer the more they lose; false = never.
+   */
+  declare multicastParity: MulticastParity
 
   /** @internal */
   declare protected readonly pattern: SendingPattern<O[0]>

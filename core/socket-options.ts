@@ -1,5 +1,5 @@
 import { isIP } from "node:net"
-import type { MulticastFlow, TlsOptions } from "./contract.ts"
+import type { MulticastFlow, MulticastParity, TlsOptions } from "./contract.ts"
 import { HeddleError } from "./errors.ts"
 import { choice, flag, integer, type OptionSpec, type OptionTable, refused } from "./options.ts"
 
@@ -295,6 +295,7 @@ export const SENDING_OPTIONS: OptionTable = {
   multicastHops: integer(1, { min: 0, max: 255 }),
   multicastLoopback: flag(true),
   multicastFlow: choice<MulticastFlow>("slowest", ["slowest", "fastest", "none"]),
+  multicastParity: choice<MulticastParity>("auto", ["auto", false, 4, 8, 16]),
 }
 
 export const RECEIVING_OPTIONS: OptionTable = {

@@ -54,9 +54,14 @@ export class GroupConnection implements Connection {
     return this.inlet?.receiver.stats.bytes ?? 0
   }
 
+  get mended(): number | undefined {
+    const stats = this.inlet?.receiver.stats
+    return stats === undefined ? undefined : stats.repaired + stats.recovered
+  }
+
   get bytesSent(): number {
-    const { bytes = 0, repairBytes = 0 } = this.sender?.stats ?? {}
-    return bytes + repairBytes
+    const { bytes = 0, repairBytes = 0, parityBytes = 0 } = this.sender?.stats ?? {}
+    return bytes + repairBytes + parityBytes
   }
 
   start(sink: ConnectionSink): void {

@@ -9,7 +9,7 @@
  *   sends again, and with `reuse` all of it, later.
  * - Nothing throws, whatever the bytes are. Callbacks may call the engine back.
  */
-import type { Message } from "../../core/contract.ts"
+import type { Message, MulticastParity } from "../../core/contract.ts"
 
 export { GroupReceiver } from "./receiver.ts"
 export { GroupSender } from "./sender.ts"
@@ -55,6 +55,8 @@ export interface SenderSettings {
   readonly maxReceivers: number
   /** Share of what is sent that repairs may have, 0 to 1. */
   readonly repairShare: number
+  /** PARITY for every so many packets; "auto" = while receivers lose some, for as many as their loss asks for (MC-75). */
+  readonly parity: MulticastParity
   /** How long `end()` waits for receivers that have not got everything. */
   readonly linger: number
   /**
@@ -80,6 +82,7 @@ export const SENDER_DEFAULTS: SenderSettings = {
   receiverTimeout: 5_000,
   maxReceivers: 1_024,
   repairShare: 0.5,
+  parity: "auto",
   linger: 5_000,
   reuse: false,
 }
@@ -104,6 +107,8 @@ export interface ReceiverSettings {
   readonly nakBackoff: number
   /** Between two STATUS of a session at most. */
   readonly statusInterval: number
+  /** Lost packets are reckoned from PARITY, and the sender is told that it may send such. */
+  readonly parity: boolean
 }
 
 export const RECEIVER_DEFAULTS: ReceiverSettings = {
@@ -119,6 +124,7 @@ export const RECEIVER_DEFAULTS: ReceiverSettings = {
   nakBackoff: 10,
   // 25 in the time after which a sender gives a receiver up.
   statusInterval: 200,
+  parity: true,
 }
 
 /**
@@ -142,6 +148,8 @@ export interface InboundSession {
   readonly kind: number
   /** Of its data packets so far. */
   readonly bytes: number
+  /** Its packets that were lost and have come all the same, by a repair or from PARITY. */
+  readonly mended: number
   onMessage: (message: Message) => void
   /** In its place between the messages. A sender counts its messages from 0. */
   onGap: (firstMessage: number, count: number, reason: GapReason) => void
@@ -167,6 +175,8 @@ export interface SenderStats {
   bytes: number
   repairs: number
   repairBytes: number
+  parities: number
+  parityBytes: number
   heartbeats: number
   statuses: number
   naks: number
@@ -194,8 +204,9 @@ export interface ReceiverStats {
   heartbeats: number
   /** Packets that had come before. */
   duplicates: number
-  /** Packets that came as a repair and filled a hole. */
+  /** Packets that came as a repair and filled a hole, and those that were reckoned from PARITY. */
   repaired: number
+  recovered: number
   naks: number
   /** Packets whose NAK was put off because another receiver had asked. */
   suppressed: number

@@ -15,6 +15,8 @@ export interface Receiver {
   received: number
   window: number
   heard: number
+  /** It understands PARITY. */
+  parity: boolean
   /** Up to where it has used its share of the repairs; see sender-repairs.ts. */
   used: number
 }
@@ -101,7 +103,16 @@ export class FlowControl {
         this.stats.tooMany++
         return null
       }
-      receiver = { source, position: 0, cost: 0, received: 1, window: 0, heard: now, used: Number.NEGATIVE_INFINITY }
+      receiver = {
+        source,
+        position: 0,
+        cost: 0,
+        received: 1,
+        window: 0,
+        heard: now,
+        parity: report.parity,
+        used: Number.NEGATIVE_INFINITY,
+      }
       this.receivers.set(report.receiver, receiver)
     }
     // Reports may overtake each other.
@@ -109,6 +120,7 @@ export class FlowControl {
       receiver.position = report.position
       receiver.cost = this.window.costBefore(report.position)
     }
+    receiver.parity = report.parity
     receiver.received = Math.max(receiver.received, report.received)
     receiver.window = Math.min(this.settings.window, Math.max(this.least, report.window))
     receiver.heard = now
@@ -127,6 +139,12 @@ export class FlowControl {
     const oldest = now - this.settings.receiverTimeout
     for (const [id, receiver] of this.receivers) if (receiver.heard < oldest) this.receivers.delete(id)
     this.changed()
+  }
+
+  /** Whether every receiver that is known understands PARITY. */
+  get allTakeParity(): boolean {
+    for (const { parity } of this.receivers.values()) if (!parity) return false
+    return true
   }
 
   /** Whether every receiver has got everything before this packet. */

@@ -19,7 +19,7 @@ export function outletBuffer({ receiveBufferSize = -1 }: LinkOptions): number {
 }
 
 export function senderSettings(options: LinkOptions, kind: number, datagram: number): SenderSettings {
-  const { multicastWindow = WINDOW, recoveryInterval, rate = 0, multicastFlow } = options
+  const { multicastWindow = WINDOW, recoveryInterval, rate = 0, multicastFlow, multicastParity } = options
   return {
     ...SENDER_DEFAULTS,
     datagram,
@@ -29,6 +29,7 @@ export function senderSettings(options: LinkOptions, kind: number, datagram: num
     // Kilobits to bytes.
     rate: (rate * 1000) / 8,
     flow: multicastFlow ?? SENDER_DEFAULTS.flow,
+    parity: multicastParity ?? SENDER_DEFAULTS.parity,
     // The socket's own `linger` bounds the wait for receivers that are alive; the others are given up sooner.
     linger: Number.POSITIVE_INFINITY,
     // Our ports copy what they cannot send at once, or answer false.

@@ -6,7 +6,22 @@ import {
   type ReceiverStats,
 } from "./engine.ts"
 import { Session, type SessionContext } from "./session.ts"
-import { DATA, EOS, HEADER, HEARTBEAT, isPacket, NAK, RETX, STATUS, u16, u32, u48 } from "./wire.ts"
+import {
+  blockSize,
+  blockStart,
+  DATA,
+  EOS,
+  HEADER,
+  HEARTBEAT,
+  isPacket,
+  NAK,
+  PARITY,
+  RETX,
+  STATUS,
+  u16,
+  u32,
+  u48,
+} from "./wire.ts"
 
 /** When there is no place for another session, one that was silent for so long has to go: it missed three heartbeats. */
 const SILENT = 3_000
@@ -20,6 +35,7 @@ export class GroupReceiver {
     heartbeats: 0,
     duplicates: 0,
     repaired: 0,
+    recovered: 0,
     naks: 0,
     suppressed: 0,
     statuses: 0,
@@ -113,7 +129,8 @@ export class GroupReceiver {
       if (session === null) return
       stats.heartbeats++
       session.heartbeat(bytes, lead, now)
-    } else if (type === NAK) this.overheard(high, low, bytes)
+    } else if (type === PARITY && this.settings.parity) this.parity(session, bytes)
+    else if (type === NAK) this.overheard(high, low, bytes)
     else if (type !== STATUS) stats.malformed++
   }
 
@@ -140,6 +157,17 @@ export class GroupReceiver {
     this.count = 0
     this.stats.sessions = 0
     this.host.wake(Number.POSITIVE_INFINITY)
+  }
+
+  private parity(session: Session | null, bytes: Buffer): void {
+    const start = u48(bytes, 16)
+    const count = u16(bytes, 24)
+    const size = blockSize(bytes[4])
+    if (bytes.length === HEADER || count < 1 || count > size || start < 1 || start !== blockStart(start, size)) {
+      this.stats.malformed++
+      return
+    }
+    session?.parityOf(bytes, start, count, this.host.now())
   }
 
   private wake(at: number): void {

@@ -2,10 +2,12 @@ import { Buffer } from "node:buffer"
 import type { GroupHost, SenderSettings, SenderStats } from "./engine.ts"
 import { FlowControl } from "./flow.ts"
 import { TokenBucket } from "./rate.ts"
+import { SenderParity } from "./sender-parity.ts"
 import { Repairs } from "./sender-repairs.ts"
 import { SentWindow } from "./sender-window.ts"
 import {
   ASK,
+  askedBy,
   EOS,
   HEADER,
   HEARTBEAT,
@@ -48,12 +50,15 @@ export class SenderOutput {
   private readonly flow: FlowControl
   private readonly repairs: Repairs
   private readonly bucket: TokenBucket | null
+  private readonly parity: SenderParity
   /** The first packet that was never sent, and the cost of all before it. */
   private unsent = 1
   private sentCost = 0
   /** Of what is sent next. */
   private order = 1
   private portOpen = true
+  /** What was sent of a block is to be covered then. */
+  private coverAt = Number.POSITIVE_INFINITY
   /** Something that is not sealed would go out if it might. */
   private wished = 0
   private heartbeatAt: number
@@ -80,6 +85,8 @@ export class SenderOutput {
       bytes: 0,
       repairs: 0,
       repairBytes: 0,
+      parities: 0,
+      parityBytes: 0,
       heartbeats: 0,
       statuses: 0,
       naks: 0,
@@ -96,6 +103,7 @@ export class SenderOutput {
     this.window = new SentWindow(settings.window, settings.recoveryInterval)
     this.flow = new FlowControl(settings, this.stats, this.window)
     this.repairs = new Repairs(settings, this.stats, this.window, now)
+    this.parity = new SenderParity(settings.parity, key, settings.kind, this.flow)
     const { rate, datagram } = settings
     this.bucket = rate > 0 ? new TokenBucket(rate, Math.max((rate * BURST) / 1_000, datagram), now) : null
     // The first heartbeat tells receivers of the session before there is data, so that they can say how much they take.
@@ -138,15 +146,21 @@ export class SenderOutput {
   seal(bytes: Buffer, messages: number): void {
     const sequence = this.window.push(bytes)
     putU48(bytes, 16, sequence)
-    this.window.trim(this.host.now(), this.unsent)
+    const now = this.host.now()
+    bytes[4] |= this.parity.flagsOf(sequence, now)
+    this.window.trim(now, this.unsent)
     this.stats.messages = messages
   }
 
   /** Sends what may be sent: repairs first. */
   transmit(): void {
-    if (!this.portOpen || (this.unsent > this.window.lead && !this.repairs.pending)) return
+    if (!this.portOpen || (this.unsent > this.window.lead && !this.repairs.pending && !this.parity.whole)) return
     const now = this.host.now()
     while (this.portOpen) {
+      if (this.parity.whole && (this.bucket === null || this.bucket.ready(now))) {
+        this.sendParity(now)
+        continue
+      }
       if (this.repairs.pending && (this.bucket === null || this.bucket.ready(now))) {
         const sequence = this.repairs.next(now, this.order, this.repairsHaveAll(now))
         if (sequence !== 0) {
@@ -159,6 +173,7 @@ export class SenderOutput {
       const cost = bytes.length + OVERHEAD
       if (this.flow.holds(this.sentCost, cost, now)) {
         this.heldBack = true
+        this.cover()
         return
       }
       if (this.bucket !== null && !this.bucket.ready(now)) return
@@ -171,7 +186,17 @@ export class SenderOutput {
       this.heartbeatInterval = FIRST_HEARTBEAT
       this.heartbeatAt = now + (this.heldBack ? BUSY_HEARTBEAT : FIRST_HEARTBEAT)
       this.put(bytes)
+      this.parity.add(bytes, this.unsent - 1)
     }
+  }
+
+  /** Nothing more goes out for now: what was sent of a block is covered so far (MC-72). */
+  cover(): void {
+    if (!this.parity.open || !this.portOpen || this.closed) return
+    const now = this.host.now()
+    if (this.bucket !== null && !this.bucket.ready(now)) return
+    if (now >= this.parity.dueAt) this.sendParity(now)
+    else this.coverAt = this.parity.dueAt
   }
 
   /** True = what may be sent has perhaps changed. */
@@ -194,6 +219,7 @@ export class SenderOutput {
     const receiver = this.flow.report(report, source, now)
     if (type === NAK) {
       this.stats.naks++
+      this.parity.heard(askedBy(bytes), now)
       if (receiver !== null) this.repairs.request(bytes, report, receiver, this.flow.count > 1, this.unsent - 1, now)
     } else this.stats.statuses++
     this.closeIfDone(now)
@@ -205,6 +231,10 @@ export class SenderOutput {
     this.wakeAt = Number.POSITIVE_INFINITY
     const now = this.host.now()
     this.flow.expire(now)
+    if (now >= this.coverAt) {
+      this.coverAt = Number.POSITIVE_INFINITY
+      this.cover()
+    }
     if (now >= this.heartbeatAt && this.portOpen) this.heartbeat(now)
     this.window.trim(now, this.unsent)
     this.closeIfDone(now)
@@ -237,13 +267,14 @@ export class SenderOutput {
   /** Asks the host for the next tick, if it was not asked for an earlier one. */
   arm(): void {
     if (!this.portOpen) return
-    let at = Math.min(this.heartbeatAt, this.lingerEnds)
+    let at = Math.min(this.heartbeatAt, this.lingerEnds, this.coverAt)
     const waiting = this.waiting
-    if (waiting > 0 || this.repairs.pending) {
+    if (waiting > 0 || this.repairs.pending || this.parity.whole) {
       const now = this.host.now()
       const rateAt = this.bucket === null ? now : this.bucket.readyAt(now)
       if (this.repairs.pending)
         at = Math.min(at, this.repairsHaveAll(now) ? rateAt : Math.max(rateAt, this.repairs.readyAt(now)))
+      if (this.parity.whole) at = Math.min(at, rateAt)
       const held = this.flow.holds(this.sentCost, waiting, now)
       if (waiting > 0) at = Math.min(at, held ? this.flow.setupEnds : rateAt)
     }
@@ -262,8 +293,20 @@ export class SenderOutput {
     return this.bucket !== null && this.flow.lags(now)
   }
 
+  private sendParity(now: number): void {
+    const bytes = this.parity.packet(now)
+    this.coverAt = Number.POSITIVE_INFINITY
+    this.stats.parities++
+    this.stats.parityBytes += bytes.length
+    this.send(bytes)
+  }
+
   private put(bytes: Buffer): void {
     putU48(bytes, 24, this.window.trail)
+    this.send(bytes)
+  }
+
+  private send(bytes: Buffer): void {
     putU16(bytes, 22, Math.min(this.flow.count, MAX_RECEIVERS_TOLD))
     putU16(bytes, 30, this.order)
     this.order = nextOrder(this.order)
@@ -282,6 +325,9 @@ export class SenderOutput {
   }
 
   private heartbeat(now: number): void {
+    // It says that all of them exist: what mends them comes first.
+    if (this.parity.open) this.sendParity(now)
+    if (!this.portOpen) return
     const bytes = Buffer.alloc(HEADER)
     const next = this.waiting
     let flags = 0

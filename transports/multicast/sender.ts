@@ -112,7 +112,11 @@ export class GroupSender {
 
   /** What was taken goes out now, as far as it may; the rest as soon as it may. */
   flush(): void {
-    if (this.limit === 0 && this.ready) return
+    if (this.limit === 0 && this.ready) {
+      this.output.cover()
+      this.output.arm()
+      return
+    }
     this.flushWanted = true
     this.work()
   }
@@ -225,11 +229,17 @@ export class GroupSender {
       if (output.allowed(this.at - this.base + OVERHEAD)) {
         this.seal()
         output.transmit()
-      } else output.wish(this.at - this.base + OVERHEAD)
+      } else {
+        output.wish(this.at - this.base + OVERHEAD)
+        output.cover()
+      }
     }
     const empty = this.pending === null && this.waiting.length === 0
     if (!empty && this.limit !== 0) this.seal()
-    if (empty && this.limit === 0) this.flushWanted = this.ending
+    if (empty && this.limit === 0) {
+      if (this.flushWanted) output.cover()
+      this.flushWanted = this.ending
+    }
     this.working = false
     // Who was told to stop begins again when it is worth it.
     this.ready = output.clear && empty && (!this.owesDrain || this.ending || output.roomy)
@@ -294,7 +304,8 @@ export class GroupSender {
 
   /** `continues` = it begins with the rest of a message. */
   private openDatagram(continues: boolean): void {
-    let base = this.at
+    // By words: sums of packets are made so (MC-71).
+    let base = (this.at + 3) & ~3
     // The rest of a chunk is good for a shorter datagram, unless it is so short that its header would cost much.
     if (this.chunk.length - base < Math.max(SMALLEST_DATAGRAM, this.datagram / 4)) {
       this.chunk = this.chunks.next(this.output.lead, this.output.free)

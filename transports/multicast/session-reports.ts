@@ -36,6 +36,8 @@ const SHORTEST = 1
 const PAUSE = 1 / 4
 /** So many repairs in a row without a packet that was overtaken, and none is waited for (RFC 8985, section 6.2: 16). */
 const IN_ORDER = 16
+/** A packet whose block is not over waits for the PARITY, but not longer. Milliseconds. */
+const PARITY_WAIT = 10
 /** So often others may ask in our place; then we ask ourselves, whatever is heard: it might be a lie. */
 const MOST_SUPPRESSED = 6
 
@@ -60,6 +62,8 @@ export class SessionReports {
   /** The window that was told last. */
   private promised = 0
   private readonly repairTime = new RepairTime()
+  /** The first packet of the block whose PARITY is waited for. */
+  awaited = Number.POSITIVE_INFINITY
   /** No NAK before. */
   private nextNak = 0
   /** When the latest of the NAKs was sent that was answered. */
@@ -98,11 +102,28 @@ export class SessionReports {
     this.overtakes = IN_ORDER
   }
 
-  /** Packets up to this one exist, and did not come (MC-41). */
-  missing(sequence: number, now: number): void {
+  /** Packets up to this one exist, and did not come (MC-41). Those from `awaited` on may be mended by the PARITY of their block (MC-74). */
+  missing(sequence: number, now: number, awaited = sequence + 1): void {
+    const { window } = this
     const due = now + (this.overtakes > 0 ? this.context.settings.reorderDelay : 0) + this.draw()
-    this.window.extend(sequence, now, due)
-    this.askAt(Math.max(due, this.nextNak))
+    if (window.high + 1 < awaited) {
+      window.extend(Math.min(sequence, awaited - 1), now, due)
+      this.askAt(Math.max(due, this.nextNak))
+    }
+    if (sequence < awaited) return
+    window.extend(sequence, now, due + PARITY_WAIT)
+    this.awaited = Math.min(this.awaited, awaited)
+    // No timer: packets or a heartbeat follow, and make it due.
+    this.gapsAt = Math.min(this.gapsAt, due + PARITY_WAIT)
+  }
+
+  /** No PARITY will mend what is missing. */
+  hasten(now: number): void {
+    const { awaited, window } = this
+    if (awaited === Number.POSITIVE_INFINITY) return
+    this.awaited = Number.POSITIVE_INFINITY
+    const due = now + (this.overtakes > 0 ? this.context.settings.reorderDelay : 0)
+    if (window.missing > 0 && window.hasten(awaited, due)) this.askAt(Math.max(due, this.nextNak))
   }
 
   /** A missing packet was sent again, and has come. */
@@ -256,6 +277,7 @@ export class SessionReports {
       window: this.promised,
       heard: this.heard,
       leaves,
+      parity: settings.parity,
     }
     const bytes = writeReport(of.key, report, ranges)
     const others = ranges.length > 0 && this.receivers > SMALL_GROUP

@@ -138,6 +138,18 @@ export class SessionWindow {
     return this.due[sequence & this.mask]
   }
 
+  /** What is missing from this packet on, and was not asked for, is due then, if not before. False = nothing is. */
+  hasten(first: number, due: number): boolean {
+    let some = false
+    for (let sequence = Math.max(first, this.next); sequence <= this.high; sequence++) {
+      const slot = sequence & this.mask
+      if (this.packets[slot] !== null || this.tries[slot] > 0) continue
+      some = true
+      if (this.due[slot] > due) this.due[slot] = due
+    }
+    return some
+  }
+
   triesOf(sequence: number): number {
     return this.tries[sequence & this.mask]
   }

@@ -1,9 +1,23 @@
 import type { Message } from "../../core/contract.ts"
 import type { GapReason, GroupHost, InboundSession, ReceiverEvents, ReceiverSettings, ReceiverStats } from "./engine.ts"
 import { MessageReader, type MessageSink } from "./session-messages.ts"
+import { type Mended, SessionParity } from "./session-parity.ts"
 import { SessionReports } from "./session-reports.ts"
 import { LOST, type MemoryBudget, SessionWindow } from "./session-window.ts"
-import { ASK, EOS, HEADER, OVERHEAD, RETX, type SessionKey, sessionId, u16, u48 } from "./wire.ts"
+import {
+  ASK,
+  BLOCK_BITS,
+  blockSize,
+  blockStart,
+  EOS,
+  HEADER,
+  OVERHEAD,
+  RETX,
+  type SessionKey,
+  sessionId,
+  u16,
+  u48,
+} from "./wire.ts"
 
 /** A sender that timed out is remembered for so many of its time-outs: when it comes back, what was missed can be told. */
 const REMEMBERED = 10
@@ -31,6 +45,7 @@ class Inbound implements InboundSession {
   readonly source: string
   readonly kind: number
   bytes = 0
+  mended = 0
   onMessage: (message: Message) => void = () => {}
   onGap: (firstMessage: number, count: number, reason: GapReason) => void = () => {}
   onEnd: (reason: "ended" | "timeout" | "closed" | "evicted") => void = () => {}
@@ -70,6 +85,8 @@ export class Session implements MessageSink {
   private readonly window: SessionWindow
   private readonly reader: MessageReader
   private readonly reports: SessionReports
+  /** Only of a sender that sends PARITY. */
+  private parity: SessionParity | null = null
   private handle: Inbound
   private delivering = false
   private lossReason: GapReason = "unrepaired"
@@ -115,7 +132,7 @@ export class Session implements MessageSink {
 
   /** A DATA packet of it whose header makes sense. */
   data(bytes: Buffer, sequence: number, now: number): void {
-    const { window, reader, stats } = this
+    const { window, stats } = this
     if (!this.listens(bytes, now)) return
     if (sequence < window.next) {
       stats.duplicates++
@@ -128,6 +145,51 @@ export class Session implements MessageSink {
     if (trail > window.next) this.giveUp(trail, "expired")
     // Giving up delivers, and whoever was delivered to may have ended it all.
     if (sequence < window.next || this.state !== "open") return
+    let mended: Mended | null = null
+    if ((bytes[4] & BLOCK_BITS) !== 0) mended = this.sum(bytes, sequence, now)
+    else if (sequence > this.reports.awaited) this.reports.hasten(now)
+    this.take(bytes, sequence, now, false)
+    if (mended !== null) this.mended(mended, now)
+    this.report(now)
+  }
+
+  /** A PARITY whose header makes sense: of `count` packets from `start` on. */
+  parityOf(bytes: Buffer, start: number, count: number, now: number): void {
+    const { window } = this
+    if (this.state !== "open" || !this.listens(bytes, now)) return
+    const end = start + count
+    if (end <= window.next || end - window.next >= window.reach) return
+    const size = blockSize(bytes[4])
+    this.parity ??= new SessionParity(this.key, this.context.memory)
+    const mended = this.parity.parity(bytes, start, count, size)
+    if (mended !== null) this.mended(mended, now)
+    if (this.state !== "open") return
+    if (end - 1 > window.high && !window.full(0)) this.reports.missing(end - 1, now)
+    this.reports.hasten(now)
+    this.report(now)
+  }
+
+  /** Adds a packet to the sum of its block. Returns what can be reckoned by that. */
+  private sum(bytes: Buffer, sequence: number, now: number): Mended | null {
+    const size = blockSize(bytes[4])
+    // Sums of earlier blocks do not come any more.
+    if (blockStart(sequence, size) > this.reports.awaited) this.reports.hasten(now)
+    this.parity ??= new SessionParity(this.key, this.context.memory)
+    return this.parity.add(bytes, sequence, size)
+  }
+
+  /** A packet was reckoned: as if it had come. */
+  private mended({ bytes, sequence }: Mended, now: number): void {
+    const { window } = this
+    if (this.state !== "open" || sequence < window.next) return
+    if (sequence <= window.high && window.packet(sequence) !== null) return
+    this.stats.recovered++
+    this.handle.mended++
+    this.take(bytes, sequence, now, true)
+  }
+
+  private take(bytes: Buffer, sequence: number, now: number, mended: boolean): void {
+    const { window, reader } = this
     if (sequence === window.next && window.high < sequence && !reader.paused && !this.delivering) {
       this.delivering = true
       window.high = sequence
@@ -147,8 +209,7 @@ export class Session implements MessageSink {
       }
       if (window.high > sequence) this.advance()
       else this.settle()
-    } else this.outOfOrder(bytes, sequence, now)
-    this.report(now)
+    } else this.outOfOrder(bytes, sequence, now, mended)
   }
 
   heartbeat(bytes: Buffer, lead: number, now: number): void {
@@ -164,6 +225,7 @@ export class Session implements MessageSink {
     if (trail > window.next) this.giveUp(trail, "expired")
     if (this.state !== "open") return
     if (lead > window.high && !window.full(0)) this.reports.missing(lead, now)
+    this.reports.hasten(now)
     if (lead >= this.tailSequence) {
       this.tailSequence = lead
       this.tailNumber = u48(bytes, 32)
@@ -277,7 +339,7 @@ export class Session implements MessageSink {
     this.advance()
   }
 
-  private outOfOrder(bytes: Buffer, sequence: number, now: number): void {
+  private outOfOrder(bytes: Buffer, sequence: number, now: number, mended: boolean): void {
     const { window, reader, stats } = this
     const isNext = sequence === window.next
     if (sequence <= window.high && (window.packet(sequence) !== null || (isNext && this.delivering))) {
@@ -290,12 +352,15 @@ export class Session implements MessageSink {
       stats.full++
       return
     }
-    if (sequence > window.high + 1) this.reports.missing(sequence - 1, now)
-    else if (sequence <= window.high) {
+    if (sequence > window.high + 1) {
+      const size = blockSize(bytes[4])
+      this.reports.missing(sequence - 1, now, size === 0 ? sequence : blockStart(sequence, size))
+    } else if (sequence <= window.high) {
       if ((bytes[4] & RETX) !== 0) {
         stats.repaired++
+        this.handle.mended++
         this.reports.repaired(sequence, now)
-      } else this.reports.overtaken()
+      } else if (!mended) this.reports.overtaken()
     }
     window.keep(sequence, bytes)
     if (isNext) this.advance()
@@ -391,6 +456,8 @@ export class Session implements MessageSink {
   private free(state: SessionState): void {
     this.state = state
     this.window.clear()
+    this.parity?.free()
+    this.parity = null
     this.reader.lost("timeout")
     this.reader.paused = false
   }

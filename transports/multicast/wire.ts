@@ -15,6 +15,11 @@
  *     32  window u32 (STATUS, NAK)   36  heard u16: order of the latest that came; 0 = not told   38  0 u16
  *     40  receiver u48    46  ranges u16    48  ranges x { first u48, count u16 }
  *
+ *     PARITY: sums (XOR) of the packets `sequence` to `sequence + count - 1`, shorter ones filled up with zeros:
+ *
+ *      6  first u16: sum      24  count u16     26  lengths u16: sum     28  0 u16
+ *     32  message u48: sum    40  sum of everything from offset 40
+ *
  * A frame: flags u8 (MORE = 1, LONG = 2), length u8 or, with LONG, u32, body. What comes before the body is never split.
  */
 import { Buffer } from "node:buffer"
@@ -27,6 +32,7 @@ export const DATA = 1
 export const HEARTBEAT = 2
 export const STATUS = 3
 export const NAK = 4
+export const PARITY = 5
 
 /** Sent before; a receiver does not join a session by it. */
 export const RETX = 1
@@ -36,6 +42,13 @@ export const EOS = 2
 export const ASK = 4
 /** STATUS: the receiver goes. */
 export const LEAVE = 8
+/** STATUS, NAK: the receiver understands PARITY. */
+export const TAKES_PARITY = 16
+/** DATA, PARITY: how many packets a block has, as 0 (none), 1 (4), 2 (8) or 3 (16) at this bit (MC-70). */
+const BLOCK_SHIFT = 4
+export const BLOCK_BITS = 3 << BLOCK_SHIFT
+/** Packets of the largest block. Sizes change only where blocks of all sizes begin. */
+export const MOST_BLOCK = 16
 /** Kept free for packets with a seal: 16 bytes at the end. Refused until it exists. */
 export const SEALED = 128
 
@@ -141,6 +154,22 @@ export function isAfter(a: number, b: number): boolean {
   return a !== b && ((a - b) & 0xffff) < 0x8000
 }
 
+/** Packets of the block of a packet with these flags; 0 = no PARITY covers it. */
+export function blockSize(flags: number): number {
+  const code = (flags & BLOCK_BITS) >>> BLOCK_SHIFT
+  return code === 0 ? 0 : 2 << code
+}
+
+/** The flags of packets in blocks of so many packets: 4, 8 or 16. */
+export function blockFlags(size: number): number {
+  return (Math.log2(size) - 1) << BLOCK_SHIFT
+}
+
+/** The first packet of the block that this one is in. Blocks of every size begin with packet 1. */
+export function blockStart(sequence: number, size: number): number {
+  return sequence - ((sequence - 1) & (size - 1))
+}
+
 /** What is the same in all packets of one kind. */
 export function putStart(bytes: Buffer, at: number, type: number, flags: number, kind: number, key: SessionKey): void {
   bytes[at] = MAGIC_0
@@ -165,6 +194,8 @@ export interface Report {
   /** `order` of the latest packet that has come; 0 = it does not say. */
   readonly heard: number
   readonly leaves: boolean
+  /** It understands PARITY. */
+  readonly parity: boolean
 }
 
 /** Null = malformed. */
@@ -182,14 +213,23 @@ export function readReport(bytes: Buffer): Report | null {
     window: u32(bytes, 32),
     heard: u16(bytes, 36),
     leaves: (bytes[4] & LEAVE) !== 0,
+    parity: (bytes[4] & TAKES_PARITY) !== 0,
   }
+}
+
+/** How many packets a NAK that `readReport` found whole asks for, up to `MAX_ASKED`. */
+export function askedBy(nak: Buffer): number {
+  let count = 0
+  for (let at = REPORT; at < nak.length; at += RANGE) count += u16(nak, at + 6)
+  return Math.min(MAX_ASKED, count)
 }
 
 /** With `ranges` = first, count, first, count...: a NAK, otherwise a STATUS. */
 export function writeReport(key: SessionKey, report: Report, ranges: readonly number[]): Buffer {
   const count = ranges.length / 2
   const bytes = Buffer.alloc(REPORT + count * RANGE)
-  putStart(bytes, 0, count > 0 ? NAK : STATUS, report.leaves ? LEAVE : 0, 0, key)
+  const flags = (report.leaves ? LEAVE : 0) | (report.parity ? TAKES_PARITY : 0)
+  putStart(bytes, 0, count > 0 ? NAK : STATUS, flags, 0, key)
   putU48(bytes, 16, report.position)
   putU48(bytes, 24, report.received)
   putU32(bytes, 32, report.window)

@@ -43,8 +43,9 @@ function keep(bytes: Buffer): Buffer {
   }
   const start = chunkEnd
   copyInto(chunk, bytes, start)
-  chunkEnd += length
-  return viewOf(chunk, start, chunkEnd)
+  // By words: a transport may reckon with them.
+  chunkEnd += (length + 3) & ~3
+  return viewOf(chunk, start, start + length)
 }
 
 interface Held {

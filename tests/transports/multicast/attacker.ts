@@ -128,6 +128,7 @@ export class Attacker {
       window: random.pick([0, 65_536, 2 ** 31]),
       heard: random.int(0, 65_535),
       leaves: random.chance(0.05),
+      parity: random.chance(0.5),
     }
     const bytes = writeReport(sessionKey(id), report, random.chance(0.8) ? ranges : [])
     if (random.chance(0.1)) putU32(bytes, 42, random.int(0, 2 ** 31))

@@ -9,6 +9,7 @@ import {
   putU48,
   RETX,
   STATUS,
+  TAKES_PARITY,
 } from "../../../transports/multicast/wire.ts"
 import { seeded } from "../../support/random.ts"
 import { entryText, Group, type TestReceiver, type TestSender } from "./engine-group.ts"
@@ -244,7 +245,7 @@ describe("Multicast engine: faults", () => {
     group.run(5)
     one.heard[0].session.close()
     group.run(1)
-    assert.equal(one.reports.at(-1)?.[4], LEAVE)
+    assert.equal(one.reports.at(-1)?.[4], LEAVE | TAKES_PARITY)
     assert.equal(sender.engine.stats.receivers, 1)
     say(sender, "b")
     group.run(60_000)

@@ -10,7 +10,7 @@ const numbers = (from: number, to: number): string[] => Array.from({ length: to 
 function report(sender: TestSender, receiver: number, position: number, window: number): Buffer {
   return writeReport(
     sessionKey(sender.id),
-    { receiver, position, received: position, window, heard: 0, leaves: false },
+    { receiver, position, received: position, window, heard: 0, leaves: false, parity: true },
     [],
   )
 }
@@ -236,7 +236,7 @@ describe("Multicast engine: flow", () => {
 
   it("uses memory again when its packets are not kept any more (MC-20)", () => {
     const group = new Group()
-    const sender = group.sender({ window: 1_000_000, reuse: true })
+    const sender = group.sender({ window: 1_000_000, reuse: true, parity: false })
     const receivers = [group.receiver(), group.receiver()]
     group.run(5)
     group.copies = (from, to) => (from === "s0" && to === "r1" && group.random.chance(0.02) ? 0 : 1)

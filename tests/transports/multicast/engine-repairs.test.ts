@@ -17,7 +17,7 @@ function packets(group: Group, sender: TestSender, count: number, size = 100): v
 
 /** A NAK as a receiver with this id would send it. */
 function nak(sender: TestSender, receiver: number, ...ranges: number[]): Buffer {
-  const report = { receiver, position: 1, received: 1, window: 1_000_000, heard: 0, leaves: false }
+  const report = { receiver, position: 1, received: 1, window: 1_000_000, heard: 0, leaves: false, parity: true }
   return writeReport(sessionKey(sender.id), report, ranges)
 }
 
@@ -47,7 +47,7 @@ describe("Multicast engine: repairs", () => {
     group.run(5)
     packets(group, sender, 10)
     const ask = (heard: number): number => {
-      const report = { receiver: 1, position: 1, received: 1, window: 1_000_000, heard, leaves: false }
+      const report = { receiver: 1, position: 1, received: 1, window: 1_000_000, heard, leaves: false, parity: true }
       sender.engine.received(writeReport(sessionKey(sender.id), report, [3, 1]), "r1")
       return sender.engine.stats.repairs
     }
@@ -162,7 +162,7 @@ describe("Multicast engine: repairs", () => {
     // Up to 32 all ask: that is less than the packet itself.
     for (const count of [2, 20, 100]) {
       const group = new Group(new Random(count))
-      const sender = group.sender()
+      const sender = group.sender({ parity: false })
       const receivers = Array.from({ length: count }, () => group.receiver())
       group.delay = () => 0.1 + group.random.next() * 0.2
       group.run(300)

@@ -277,6 +277,7 @@ describe("Patterns over multicast", () => {
       multicastMaxTransportDataUnit: 1_400,
       multicastWindow: 1024 * 1024,
       multicastFlow: "fastest" as const,
+      multicastParity: 8 as const,
     }
     const pub = using(new Publisher({ ...OPTIONS, ...given }))
     for (const [name, value] of Object.entries(given)) assert.equal(pub[name as keyof typeof given], value)
@@ -287,6 +288,8 @@ describe("Patterns over multicast", () => {
       { multicastMaxTransportDataUnit: 65_536 },
       { multicastWindow: 1_000 },
       { multicastFlow: "slow" as "slowest" },
+      { multicastParity: 5 as 4 },
+      { multicastParity: true as false },
     ]) {
       assert.throws(() => new Publisher({ ...OPTIONS, ...wrong }), coded("EINVAL", new RegExp(Object.keys(wrong)[0])))
     }

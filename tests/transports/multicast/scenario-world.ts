@@ -185,7 +185,8 @@ export class World {
     this.receiverHosts.push(host)
     this.at(plan.joinsAt, () => {
       const { receiver, replies } = this.scenario
-      const process = new ReceivingProcess(host, this.random, receiver, replies, this.sentBy)
+      const settings = { ...receiver, parity: plan.parity }
+      const process = new ReceivingProcess(host, this.random, settings, replies, this.sentBy)
       process.believesNobody = this.scenario.hostile
       this.receivers.push(process)
       if (plan.nervous > 0) process.onMessage = session => this.fidget(process, session, plan.nervous)

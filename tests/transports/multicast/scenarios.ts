@@ -26,6 +26,8 @@ export interface ReceiverPlan {
   readonly nervous: number
   /** Milliseconds that each datagram takes. */
   readonly cost: number
+  /** It understands PARITY. */
+  readonly parity: boolean
 }
 
 /**
@@ -80,9 +82,15 @@ function several(random: SeededRandom, most: number): number {
   return Math.min(most, Math.floor(Math.exp(random.between(0, Math.log(most + 1)))))
 }
 
+const PARITIES = ["auto", "auto", false, 4, 8, 16] as const
+
 /** Always the same for the same seed. */
 export function makeScenario(seed: number): Scenario {
   const random = new SeededRandom(seed)
+  // Of its own: seeds stay what they were before there was PARITY.
+  const parities = new SeededRandom(seed ^ 0x9a417)
+  const parity = parities.pick(PARITIES)
+  const understood = parities.pick([1, 1, 1, 0.5, 0])
   const receivers = several(random, 30)
   const senders = random.chance(0.6) ? 1 : random.int(2, 4)
   const datagram = random.pick(DATAGRAMS)
@@ -99,7 +107,10 @@ export function makeScenario(seed: number): Scenario {
   const groupLoss = calm || random.chance(0.7) ? 0 : random.between(0, 0.2)
   const uplink = calm || random.chance(0.8) ? 0 : random.pick([200_000, 2_000_000])
   const { loss, burst, rate, reorder } = conditions
-  const receiving = Array.from({ length: receivers }, () => makeReceiver(random, calm, duration))
+  const receiving = Array.from({ length: receivers }, () => ({
+    ...makeReceiver(random, calm, duration),
+    parity: parities.chance(understood),
+  }))
   const quick = receiving.every(({ cost }) => cost === 0)
   return {
     seed,
@@ -109,7 +120,7 @@ export function makeScenario(seed: number): Scenario {
     groupLoss,
     uplink,
     replies: random.chance(0.7),
-    sender,
+    sender: { ...sender, parity },
     receiver: {
       recoveryInterval,
       receiveWindow: random.pick(gentle ? [256, 2_048, 8_192] : [64, 256, 2_048, 8_192]) * 1024,
@@ -199,7 +210,7 @@ function makeSenderSettings(
   }
 }
 
-function makeReceiver(random: SeededRandom, calm: boolean, duration: number): ReceiverPlan {
+function makeReceiver(random: SeededRandom, calm: boolean, duration: number): Omit<ReceiverPlan, "parity"> {
   const fate = calm ? 1 : random.next()
   return {
     joinsAt: random.chance(0.6) ? 0 : random.int(0, duration),

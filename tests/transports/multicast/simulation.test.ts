@@ -7,7 +7,7 @@ import { makeScenario, type Scenario } from "./scenarios.ts"
 import { playMany } from "./simulation-long.ts"
 
 /** One sender of 1,000 messages in datagrams of their own, and so many receivers who lose some of them, all the same or each others. */
-function crowd(receivers: number, shared: boolean, loss = 0.05): Scenario {
+function crowd(receivers: number, shared: boolean, loss = 0.05, parity: "auto" | false = false): Scenario {
   return {
     seed: receivers,
     senders: [{ startsAt: 0, messages: 1_000, largest: 1_400, frames: 1, burst: 1, pause: 2, restartsAt: null }],
@@ -17,11 +17,12 @@ function crowd(receivers: number, shared: boolean, loss = 0.05): Scenario {
       leavesAt: null,
       nervous: 0,
       cost: 0,
+      parity: true,
     })),
     conditions: { delay: [0.1, 0.3], loss: shared ? 0 : loss },
     groupLoss: shared ? loss : 0,
     replies: true,
-    sender: { ...SENDER_DEFAULTS, linger: 500 },
+    sender: { ...SENDER_DEFAULTS, linger: 500, parity },
     receiver: RECEIVER_DEFAULTS,
     incidents: [],
     gentle: true,
@@ -74,6 +75,15 @@ describe("Multicast in a simulated network", () => {
       for (const [i, ratio] of perRepair.entries()) assert.ok(ratio < most[i], `NAKs for each repair: ${perRepair}`)
     })
   }
+
+  it("is asked for few of the packets that are lost where there is PARITY", () => {
+    for (const receivers of [4, 16, 64]) {
+      const without = play(crowd(receivers, false))
+      const { naks, missed, lost } = play(crowd(receivers, false, 0.05, "auto"))
+      assert.equal(missed, 0)
+      assert.ok(naks < without.naks / 3, `${naks} NAKs for ${lost} losses, ${without.naks} for ${without.lost} without`)
+    }
+  })
 
   it("gives everything to 200 receivers of whom each loses 1 %, and none asks much more than once", () => {
     const { delivered, missed, naks } = play(crowd(200, false, 0.01))
