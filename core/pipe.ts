@@ -92,6 +92,11 @@ export class SocketPipe implements Pipe, ConnectionSink {
     return this.bytesIn + (this.connection?.bytesReceived ?? 0)
   }
 
+  /** Of the connection of now. */
+  get mended(): number | undefined {
+    return this.connection?.mended
+  }
+
   get bytesSent(): number {
     return this.bytesOut + (this.connection?.bytesSent ?? 0)
   }

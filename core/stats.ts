@@ -15,10 +15,12 @@ export interface PeerStats {
   /** Messages that wait to be sent to this peer. */
   queued: number
   dropped: DropCounts
+  /** Of a multicast sender: datagrams that were lost on the way and have come all the same. Absent elsewhere. */
+  mended?: number
 }
 
 /** Sums over all peers, those that left included, and the peers of now. */
-export interface SocketStats extends Omit<PeerStats, "address" | "connected"> {
+export interface SocketStats extends Omit<PeerStats, "address" | "connected" | "mended"> {
   /** Messages that arrived and that nobody has received yet. */
   waiting: number
   peers: PeerStats[]
@@ -35,7 +37,7 @@ export class StatsLedger {
   }
 
   report(pipes: Iterable<[SocketPipe, string]>, waiting: number): SocketStats {
-    const total: SocketStats = { ...structuredClone(this.gone), waiting, peers: [] }
+    const total: SocketStats = { ...this.gone, dropped: { ...this.gone.dropped }, waiting, peers: [] }
     for (const [pipe, address] of pipes) {
       const peer = statsOf(pipe, address)
       addTo(total, peer)
@@ -59,7 +61,9 @@ function emptyStats(): SocketStats {
 }
 
 function statsOf(pipe: SocketPipe, address: string): PeerStats {
+  const { mended } = pipe
   return {
+    ...(mended !== undefined && { mended }),
     address: pipe.peer?.address ?? address,
     connected: pipe.online,
     messagesSent: pipe.messagesSent,

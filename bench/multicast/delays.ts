@@ -2,23 +2,33 @@
 export interface Passage {
   readonly sent: number
   readonly delay: number
+  /** Lost datagrams that have come, by a repair or reckoned from others, since the message before was delivered. */
+  readonly mended: number
 }
 
 /** What messages took at an even pace. */
 export interface Delays {
-  /** Milliseconds of those that nothing held up, in the middle. */
+  /** Milliseconds of the message in the middle. */
   readonly usual: number
-  /** Milliseconds of each repair: from when the loss could be noticed until it was delivered. */
+  /** Milliseconds of each that was lost: from when that could be noticed until it was delivered; 0 = it came before. */
   readonly late: readonly number[]
 }
 
 /**
- * A loss is noticed by the message that was sent next, when that arrives: whatever came later than that was lost, or held up by the machine, which
- * cannot be told apart (so this errs upwards, as where the next one was lost, too). Of those that come late together the first was
- * lost; the others wait for it.
+ * Which messages were lost the receiver knows: each is a datagram. A loss can be noticed when the message that was sent next arrives. Where several
+ * have been mended before the first of them could be delivered, that one and as many behind it count: none of these waited
+ * less than the one that was lost.
  */
-export function stalls(passages: readonly Passage[]): Delays {
+export function repairs(passages: readonly Passage[]): Delays {
   const usual = passages.map(({ delay }) => delay).sort((a, b) => a - b)[passages.length >> 1]
-  const beyond = passages.slice(0, -1).map(({ sent, delay }, i) => delay - usual - (passages[i + 1].sent - sent))
-  return { usual, late: beyond.filter((late, i) => late > 0 && (i === 0 || beyond[i - 1] <= 0)) }
+  const late: number[] = []
+  let owed = 0
+  for (const [i, { sent, delay, mended }] of passages.entries()) {
+    owed += mended
+    if (owed === 0) continue
+    owed--
+    const next = i + 1 < passages.length ? passages[i + 1].sent : sent
+    late.push(Math.max(0, sent + delay - (next + usual)))
+  }
+  return { usual, late }
 }

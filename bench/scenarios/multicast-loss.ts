@@ -38,7 +38,7 @@ export class MulticastLossScenario implements Scenario {
   readonly growths = [{ of: "messages", metric: KEPT }]
   readonly explanation = [
     "NAKs are what receivers send to have lost datagrams repaired, in bytes of IP packets beside what the sender sends. Reports are what they say of their progress.",
-    "A repair is the time from the arrival of the message after a lost one until the lost one is delivered, at one message a millisecond. Three round trips are what it should take at most (no receiver waits at random in a group of 20). One NAK or repair of fifty is lost itself at 1 %. What the machine is busy with counts, too: all hosts share its processors.",
+    "A repair is the time from when the message after a lost one arrives until the lost one is delivered, 0 if that was before, at one message a millisecond; which were lost the receivers know (stats().peers[i].mended). Three round trips are what it should take at most (no receiver waits at random in a group of 20). One NAK or repair of fifty is lost itself at 1 %. What the machine is busy with counts, too: all hosts share its processors.",
   ]
 
   sizes(): readonly number[] {

@@ -27,6 +27,10 @@ export class SessionConnection implements Connection {
     return this.session.bytes
   }
 
+  get mended(): number {
+    return this.session.mended
+  }
+
   start(sink: ConnectionSink): void {
     this.sink = sink
     if (this.over) {

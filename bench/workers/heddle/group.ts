@@ -1,7 +1,7 @@
 /** A sender and receivers of a group, for bench/multicast/group.ts: what they are asked comes in lines. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { Publisher, Pull, Push, Subscriber } from "heddle"
-import { type Passage, stalls } from "../../multicast/delays.ts"
+import { type Passage, repairs } from "../../multicast/delays.ts"
 import type { Arguments } from "../../task.ts"
 import type { Parent } from "../parent.ts"
 import { ownProcessorTime } from "../publishing.ts"
@@ -64,9 +64,10 @@ export async function groupSend(task: Arguments, parent: Parent): Promise<void> 
 }
 
 export async function groupReceive(task: Arguments, parent: Parent): Promise<void> {
-  const meter = new GroupMeter(task.number("size"), parent)
   const endpoint = task.text("endpoint")
   const socket = task.text("way") === "tcp-push" ? new Pull() : new Subscriber()
+  const mended = (): number => socket.stats().peers.reduce((sum, { mended = 0 }) => sum + mended, 0)
+  const meter = new GroupMeter(task.number("size"), parent, mended)
   if (socket instanceof Subscriber) socket.subscribe()
   if (task.text("way") === "multicast") await socket.bind(endpoint)
   else socket.connect(endpoint)
@@ -79,6 +80,9 @@ export async function groupReceive(task: Arguments, parent: Parent): Promise<voi
 class GroupMeter {
   private readonly size: number
   private readonly parent: Parent
+  /** How many datagrams were lost and have come all the same. */
+  private readonly mended: () => number
+  private mendedBefore = 0
   private met = false
   private received = 0
   private last = 0
@@ -87,9 +91,10 @@ class GroupMeter {
   private timer: NodeJS.Timeout | undefined
   private waiting: (() => void) | null = null
 
-  constructor(size: number, parent: Parent) {
+  constructor(size: number, parent: Parent, mended: () => number) {
     this.size = size
     this.parent = parent
+    this.mended = mended
   }
 
   message(bytes: Buffer): void {
@@ -100,10 +105,17 @@ class GroupMeter {
     }
     this.received++
     const sent = this.size >= 8 ? bytes.readDoubleLE() : 0
-    if (sent > 0) this.delays.push({ sent, delay: clock() - sent })
+    if (sent > 0) this.passed(sent)
     if (this.received < this.wanted) return
     if (this.received === this.wanted) this.last = clock()
     this.waiting?.()
+  }
+
+  private passed(sent: number): void {
+    const delay = clock() - sent
+    const mended = this.mended()
+    this.delays.push({ sent, delay, mended: mended - this.mendedBefore })
+    this.mendedBefore = mended
   }
 
   asked(line: string): void {
@@ -113,6 +125,7 @@ class GroupMeter {
         this.received = 0
         this.wanted = Number(count)
         this.delays = []
+        this.mendedBefore = this.mended()
         this.parent.result({})
         break
       case "met":
@@ -122,7 +135,7 @@ class GroupMeter {
         this.whole()
         break
       case "delays":
-        this.parent.result({ delays: JSON.stringify(stalls(this.delays)) })
+        this.parent.result({ delays: JSON.stringify(repairs(this.delays)) })
     }
   }
 
