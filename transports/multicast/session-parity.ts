@@ -81,6 +81,14 @@ export class SessionParity {
     return mended
   }
 
+  /** The packet of this block, of several that are missing, that need not be asked for: the others will mend it. 0 = none. */
+  spare(start: number, size: number): number {
+    const block = this.blockOf(start, size)
+    if (block === null || !block.closed) return 0
+    const missing = ((1 << size) - 1) & ~block.have
+    return missing === 0 ? 0 : start + 31 - Math.clz32(missing)
+  }
+
   /** Frees what it keeps. */
   free(): void {
     for (const block of this.blocks) this.memory.used -= block.sum.capacity

@@ -117,13 +117,13 @@ export class SessionReports {
     this.gapsAt = Math.min(this.gapsAt, due + PARITY_WAIT)
   }
 
-  /** No PARITY will mend what is missing. */
-  hasten(now: number): void {
+  /** No PARITY will mend what is missing, but for `spare`, for which the others are enough: it is asked for later. */
+  hasten(now: number, spare = 0): void {
     const { awaited, window } = this
     if (awaited === Number.POSITIVE_INFINITY) return
     this.awaited = Number.POSITIVE_INFINITY
     const due = now + (this.overtakes > 0 ? this.context.settings.reorderDelay : 0)
-    if (window.missing > 0 && window.hasten(awaited, due)) this.askAt(Math.max(due, this.nextNak))
+    if (window.missing > 0 && window.hasten(awaited, due, spare)) this.askAt(Math.max(due, this.nextNak))
   }
 
   /** A missing packet was sent again, and has come. */

@@ -138,12 +138,12 @@ export class SessionWindow {
     return this.due[sequence & this.mask]
   }
 
-  /** What is missing from this packet on, and was not asked for, is due then, if not before. False = nothing is. */
-  hasten(first: number, due: number): boolean {
+  /** What is missing from this packet on, but for `spare`, and was not asked for, is due then, if not before. False = nothing is. */
+  hasten(first: number, due: number, spare: number): boolean {
     let some = false
     for (let sequence = Math.max(first, this.next); sequence <= this.high; sequence++) {
       const slot = sequence & this.mask
-      if (this.packets[slot] !== null || this.tries[slot] > 0) continue
+      if (this.packets[slot] !== null || this.tries[slot] > 0 || sequence === spare) continue
       some = true
       if (this.due[slot] > due) this.due[slot] = due
     }

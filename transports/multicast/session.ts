@@ -164,8 +164,8 @@ export class Session implements MessageSink {
     const mended = this.parity.parity(bytes, start, count, size)
     if (mended !== null) this.mended(mended, now)
     if (this.state !== "open") return
-    if (end - 1 > window.high && !window.full(0)) this.reports.missing(end - 1, now)
-    this.reports.hasten(now)
+    if (end - 1 > window.high && !window.full(0)) this.reports.missing(end - 1, now, start)
+    this.reports.hasten(now, this.parity?.spare(start, size))
     this.report(now)
   }
 
