@@ -318,6 +318,7 @@ export class Membership {
   private meet(info: MemberInfo, claim: Claim, now: number): Member | null {
     const member = new Member(info, claim.incarnation)
     member.state = "dead"
+    member.met = now
     return this.change(member, claim, now) ? member : null
   }
 

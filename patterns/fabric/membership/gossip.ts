@@ -1,7 +1,7 @@
 import { type Claim, type Member, type MemberInfo, STATES } from "./member.ts"
 import { MAX_UPDATES, type MembershipNotice, type MemberUpdate } from "./notice.ts"
 import type { Roster } from "./roster.ts"
-import { Rumours } from "./rumours.ts"
+import { type News, Rumours } from "./rumours.ts"
 
 /** In a mesh smaller than this, who finds something out tells everybody, which is fastest; else a few, who pass it on. */
 const SMALL = 64
@@ -12,8 +12,9 @@ export interface Self extends Claim {
 }
 
 /**
- * Whole lists that are asked for within one `gossipDelay` of new links: more than one, since the first to answer may be as new as we
- * are, or of a part of the mesh that was cut off; few, since a newcomer of a mesh of N nodes would otherwise read N times N updates.
+ * Whole lists that are asked for within one `gossipDelay` of new links, and within ever longer times while these go on: more than one,
+ * since the first to answer may be as new as we are, or of a part of the mesh that was cut off; few, since a newcomer of a mesh of N
+ * nodes would otherwise read N times N updates.
  */
 const ASKED = 2
 
@@ -33,9 +34,12 @@ export class Gossip {
   /** When anything last changed. */
   private changedAt = Number.NEGATIVE_INFINITY
   private compareAt = Number.POSITIVE_INFINITY
-  /** Since when, and how often, new links were asked. */
+  /** It is not put off any further. */
+  private compareBy = 0
+  /** Since when, and how often, new links were asked, and how long that time is. */
   private askedSince = Number.NEGATIVE_INFINITY
   private asked = 0
+  private pause = 0
   private readonly self: Self
   private readonly roster: Roster
   private readonly deliver: Send
@@ -57,12 +61,14 @@ export class Gossip {
 
   /**
    * Something changed. Soon after it another member, any, is asked whether it knows more: when many join at once, news
-   * misses those that do not have their links yet. Once for all changes of that time, because the answer is a whole list.
+   * misses those that do not have their links yet. Once for all changes that follow one another, because the answer is a whole list,
+   * but within a period.
    */
   changed(now: number): void {
+    const { gossipDelay, period } = this.options
     this.changedAt = now
-    if (this.compareAt === Number.POSITIVE_INFINITY)
-      this.compareAt = now + this.options.gossipDelay * (1 + this.random())
+    if (this.compareAt === Number.POSITIVE_INFINITY) this.compareBy = now + Math.max(period, 2 * gossipDelay)
+    this.compareAt = Math.min(now + gossipDelay * (1 + this.random()), this.compareBy)
   }
 
   /** Whether `digest`, which another node gave, shows a difference that will not go away by itself. */
@@ -78,26 +84,24 @@ export class Gossip {
         this.deliver(node, { t: "gossip", u: [], d: this.roster.digest })
     }
     if (now < this.rumours.due) return
-    const news = this.rumours.take(now)
+    const news = this.rumours.take(now, this.options.gossipDelay)
     const few = Math.floor(Math.log2(this.roster.size + 1)) + 1
     const everybody = this.roster.size < SMALL ? Number.POSITIVE_INFINITY : few
     const own = news.filter(rumour => rumour.own)
+    this.spread(own, everybody)
     this.spread(
-      own.map(rumour => rumour.about),
-      everybody,
-      null,
-    )
-    const others = news.filter(rumour => !rumour.own)
-    this.spread(
-      others.map(rumour => rumour.about),
+      news.filter(rumour => !rumour.own),
       few,
-      others[0]?.source ?? null,
     )
   }
 
   /** Has a node that we have just met send all that it knows, unless others were asked just now. `changed` makes up for those. */
   ask(node: string, now: number): void {
-    if (now - this.askedSince >= this.options.gossipDelay) {
+    const { gossipDelay, period } = this.options
+    const since = now - this.askedSince
+    if (since >= this.pause) {
+      // Where new links come all the time, a mesh forms, and all of them know as little as we do.
+      this.pause = since < 2 * this.pause ? Math.min(2 * this.pause, period) : gossipDelay
       this.askedSince = now
       this.asked = 0
     }
@@ -119,14 +123,20 @@ export class Gossip {
     }
   }
 
-  private spread(about: readonly string[], count: number, source: string | null): void {
-    const news: (Member | Self)[] = []
-    for (const node of about) {
-      const one = node === this.self.info.node ? this.self : this.roster.get(node)
-      if (one !== undefined) news.push(one)
+  private spread(rumours: readonly News[], count: number): void {
+    const news: { readonly one: Member | Self; readonly source: string | null }[] = []
+    for (const { about, source } of rumours) {
+      const one = about === this.self.info.node ? this.self : this.roster.get(about)
+      if (one !== undefined) news.push({ one, source })
     }
     if (news.length === 0) return
-    for (const { node } of this.roster.pick(count, this.random, member => member.node !== source)) this.send(node, news)
+    // From one source, as a rule: another is told instead.
+    const [{ source }] = news
+    const wanted = (member: Member): boolean => news.length > 1 || member.node !== source
+    for (const { node } of this.roster.pick(count, this.random, wanted)) {
+      const about = news.filter(each => each.source !== node).map(each => each.one)
+      this.send(node, about)
+    }
   }
 }
 

@@ -42,7 +42,9 @@ export class Member {
   incarnation: number
   /** There is a connection to it. */
   linked = false
-  /** When something came from it, in the clock of the caller. */
+  /** When it was first heard of, in the clock of the caller, as all times here. */
+  met = Number.NEGATIVE_INFINITY
+  /** When something came from it. */
   heard = Number.NEGATIVE_INFINITY
   /** Bytes that had come from it when it was probed or suspected. */
   traffic = 0

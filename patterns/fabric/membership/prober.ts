@@ -34,6 +34,12 @@ interface Errand {
   readonly expires: number
 }
 
+/**
+ * Periods that others have to link with us of whom only somebody else has told: when many join at once, each has many to link with,
+ * and to ask about those who have not come yet would make them suspects everywhere.
+ */
+const ON_THE_WAY = 5
+
 /** Errands at a time: a period's worth of what a few hundred members may ask. Beyond it, the others they ask must do. */
 const MAX_ERRANDS = 1_024
 
@@ -130,9 +136,13 @@ export class Prober {
     for (let node = this.round.pop(); node !== undefined; node = this.round.pop()) {
       const member = this.roster.get(node)
       // Who was heard of in this period is there.
-      if (member?.living && now - member.heard >= this.options.period) return member
+      if (member?.living && now - member.heard >= this.options.period && !this.isOnTheWay(member, now)) return member
     }
     return null
+  }
+
+  private isOnTheWay({ heard, met }: Member, now: number): boolean {
+    return heard === Number.NEGATIVE_INFINITY && now - met < ON_THE_WAY * this.options.period
   }
 
   private begin(member: Member, now: number): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
 import { type Claim, overrides } from "../../../patterns/fabric/membership/member.ts"
+import type { MembershipNotice } from "../../../patterns/fabric/membership.ts"
 import { ALIVE, DEAD, info, LEFT, Rig, SUSPECT, update } from "./membership-rig.ts"
 
 describe("Membership", () => {
@@ -28,6 +29,45 @@ describe("Membership", () => {
     assert.ok(asked().includes("e"))
     rig.membership.linkUp(info("f"), 0, false, rig.now)
     assert.deepEqual(asked(), [])
+  })
+
+  it("asks ever more rarely while links come up, and compares once when no more do", () => {
+    const rig = new Rig()
+    const asked = (): number =>
+      rig.sent.splice(0).filter(({ notice }) => notice.t === "gossip" && notice.u.length === 0).length
+    // Two each in the first 100, 200, 400 ms and those behind; none of the comparisons that are put off while it goes on.
+    for (let i = 0; i < 90; i++) {
+      rig.membership.linkUp(info(`n${i}`), 0, true, rig.now)
+      rig.run(10)
+    }
+    const many = asked()
+    assert.ok(many >= 6 && many <= 8, `${many} lists asked for`)
+    rig.run(300)
+    assert.equal(asked(), 1)
+    rig.run(5_000, rig.lively)
+    assert.equal(asked(), 0)
+  })
+
+  it("does not pass on what two others told before it was its turn", () => {
+    const rig = new Rig().linked("a", "b", "c")
+    rig.gossip("a", update("x", 2, ALIVE))
+    rig.gossip("b", update("x", 2, ALIVE))
+    rig.gossip("c", update("x", 2, ALIVE))
+    rig.run(300, rig.lively)
+    assert.deepEqual(rig.told("x"), [])
+  })
+
+  it("gives who is only heard of time to come before it asks others about it", () => {
+    const rig = new Rig({ gossipDelay: 0 }).linked("a", "b", "c")
+    rig.cut.add("x")
+    rig.gossip("a", update("x", 2, ALIVE))
+    const others = (to: string, notice: MembershipNotice): void => {
+      if (to !== "x") rig.lively(to, notice)
+    }
+    rig.run(5_000, others)
+    assert.equal(rig.membership.stateOf("x"), "alive")
+    rig.run(10_000, others)
+    assert.notEqual(rig.membership.stateOf("x"), "alive")
   })
 
   it("tells a newcomer that asks all it knows, asks back, and tells the others soon", () => {
