@@ -17,6 +17,8 @@ export interface Dial {
   startedAt: number
   /** Whoever asked does not ask again: we go on trying. */
   readonly persistent: boolean
+  /** It is left to the peer for a while. */
+  leaves: boolean
   /** Called once, when the first attempt is over. */
   tried: (() => void) | null
 }

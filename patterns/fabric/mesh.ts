@@ -14,6 +14,10 @@ const MAX_DIALS = 4096
 const MAX_ALIASES = 4096
 /** Milliseconds that a newcomer is left to dial us before we dial it: two dials of one pair are a waste. */
 const COURTESY = 250
+/** The same for one that is known to have come later, and so to dial us: only what keeps it from that is waited for. */
+const ITS_TURN = 1_000
+/** As long as new links come, it is left as long again, up to so many milliseconds: when many join at once, each has many to dial. */
+const MOST_COURTESY = 4_000
 /** Milliseconds that two newcomers who find each other leave to the one with the lower id, whose dial would win. */
 const HEAD_START = 15
 /**
@@ -59,6 +63,8 @@ export class Mesh {
   private readonly aliases = new Map<string, string>()
   /** Peers whose handshake is not quite done, and who were told that we take the connection. */
   private readonly taken = new Set<string>()
+  /** When the last link came up. */
+  private linkedAt = 0
   private closed = false
 
   constructor(host: MeshHost, context: Context, options: LinkOptions) {
@@ -103,9 +109,10 @@ export class Mesh {
       const link = this.host.linkOf(node)
       if (link?.up === true || this.host.shuns(node)) return DONE
       if (link !== undefined) return this.dial(node, node, endpoints, true, 0)
+      if (candidate.older === true) return this.dial(node, node, endpoints, false, 0)
+      if (candidate.older === false) return this.dial(node, node, endpoints, false, ITS_TURN, early)
       if (!early) return this.dial(node, node, endpoints, false, COURTESY)
-      const first = candidate.established === true || this.host.self.node < node
-      return this.dial(node, node, endpoints, false, first ? 0 : HEAD_START, true)
+      return this.dial(node, node, endpoints, false, this.host.self.node < node ? 0 : HEAD_START, true)
     }
     const waits = endpoints.map(endpoint => {
       const known = this.aliases.get(endpoint)
@@ -214,6 +221,7 @@ export class Mesh {
       connection.end()
       return
     }
+    this.linkedAt = performance.now()
     this.host.connected(link, connection, info, false)
   }
 
@@ -230,7 +238,9 @@ export class Mesh {
     const before = this.dials.get(key)
     if (before !== undefined) {
       before.endpoints = endpoints
-      return DONE
+      if (wait > 0 || !before.leaves) return DONE
+      // Now it is known that the peer leaves the dial to us as well.
+      this.endDial(before)
     }
     if (this.dials.size >= MAX_DIALS || this.closed) return DONE
     return new Promise(resolve => {
@@ -243,6 +253,7 @@ export class Mesh {
         abort: null,
         startedAt: 0,
         persistent,
+        leaves: wait >= COURTESY,
         tried: resolve,
       }
       this.dials.set(key, dial)
@@ -250,16 +261,28 @@ export class Mesh {
       else {
         // Nobody waits for a dial that the other side is expected to make.
         if (!awaited) this.tried(dial)
-        this.later(dial, wait)
+        if (dial.leaves) this.leave(dial, wait, performance.now() + MOST_COURTESY)
+        else this.later(dial, wait)
       }
     })
   }
 
-  private later(dial: Dial, wait: number): void {
+  private later(dial: Dial, wait: number, then = (): void => void this.attempt(dial)): void {
     // Behind what has arrived meanwhile: it may be the peer's own dial.
-    const go = (): void => void (this.dials.get(dial.key) === dial && this.attempt(dial))
+    const go = (): void => {
+      if (this.dials.get(dial.key) === dial) then()
+    }
     dial.timer = setTimeout(() => setImmediate(go), wait)
     dial.timer.unref()
+  }
+
+  /** Leaves the dial to the peer for a while, and longer as long as others dial us, at most until `until`. */
+  private leave(dial: Dial, wait: number, until: number): void {
+    const { linkedAt } = this
+    this.later(dial, wait, () => {
+      if (this.linkedAt > linkedAt && performance.now() < until) this.leave(dial, wait, until)
+      else void this.attempt(dial)
+    })
   }
 
   private async attempt(dial: Dial): Promise<void> {
@@ -268,6 +291,7 @@ export class Mesh {
       return
     }
     dial.startedAt = performance.now()
+    dial.leaves = false
     let refusals = 0
     for (const endpoint of byNearness(dial.endpoints)) {
       const outcome = await this.tryEndpoint(dial, endpoint)
@@ -372,6 +396,7 @@ export class Mesh {
     }
     const other = this.dials.get(info.node)
     if (other !== undefined && other !== dial) this.endDial(other)
+    this.linkedAt = performance.now()
     this.host.connected(link, connection, info, true)
     return "connected"
   }

@@ -64,6 +64,7 @@ export class Peers {
   private readonly acks = new Acknowledgements()
   private readonly breakers = new Breakers()
   private early = true
+  private inDirectory = false
   private closed = false
   private readonly firstDials: Promise<void>[] = []
 
@@ -114,7 +115,10 @@ export class Peers {
         recovered: id => this.tell("recover", id),
         left: (id, why) => this.left(id, why),
         wanted: member => {
-          void this.mesh.found({ node: member.node, endpoints: member.endpoints }, this.early)
+          const { node, endpoints } = member
+          // A directory finds everybody on this machine by itself, and will say when it is for us to dial.
+          const known = this.inDirectory && endpoints.some(one => one.startsWith("ipc://"))
+          void this.mesh.found({ node, endpoints, ...(known && { older: false }) }, this.early)
         },
       },
       options.membership,
@@ -131,6 +135,7 @@ export class Peers {
     for (const address of listen) bound.push(await this.mesh.listen(address))
     this.endpoints.push(...(advertise ?? bound.flatMap(reachable)).slice(0, MAX_ENDPOINTS))
     this.discovery = discovery
+    this.inDirectory = discovery.some(one => one.name === "directory")
     const { fabric, node, name } = this.self
     const announcement = { fabric, node, name, endpoints: this.endpoints }
     const host = {

@@ -23,8 +23,6 @@ const AT_ONCE = 16
  * one look.
  */
 const GLANCE = 100
-/** Milliseconds after which a node dials newcomers no more in the same moment as they dial it: `join` looks around for at most so long. */
-const ESTABLISHED = 5_000
 /** Milliseconds within which a folder may change twice and show the same time: some file systems count whole seconds. */
 const GRAIN = 2_000
 /** File names looked at in one go for each node that may be known: three files a node, and some that are not ours. */
@@ -67,6 +65,8 @@ export class DirectorySession implements Session {
   private filesOf = Number.NaN
   private glancing: NodeJS.Timeout | undefined
   private announced = false
+  /** When our announcement was written, by the clock of the file system. */
+  private written = 0
   private stopped = false
   private full = false
   private watcher: FSWatcher | null = null
@@ -143,8 +143,8 @@ export class DirectorySession implements Session {
     sign.on("error", error => this.failed(error))
   }
 
-  private announce(): Promise<void> {
-    return writeEntry(this.folder, { ...this.self, pid: process.pid })
+  private async announce(): Promise<void> {
+    this.written = await writeEntry(this.folder, { ...this.self, pid: process.pid })
   }
 
   private watch(): void {
@@ -267,7 +267,7 @@ export class DirectorySession implements Session {
     const entry = await readEntry(this.folder, node, this.self.fabric)
     if (entry === "gone") return
     if (entry instanceof Error) return this.ignore(node, entry)
-    const { endpoints, pid, age } = entry
+    const { endpoints, pid, written } = entry
     const seen = processSeen(pid)
     if (!fresh && !seen && (await probe(this.folder, node)) !== "listens") {
       await removeEntry(this.folder, node)
@@ -277,7 +277,10 @@ export class DirectorySession implements Session {
     if (this.known.size >= this.settings.limit) return this.overfull()
     // Spread, so that not all nodes are connected to in the same look.
     this.known.set(node, { endpoints, pid, seen, looks: 1 + Math.floor(Math.random() * LOOKS_A_PROBE) })
-    if (!this.stopped) this.host.found({ endpoints, node, ...(age > ESTABLISHED && { established: true }) })
+    if (this.stopped) return
+    // Some file systems count in steps of milliseconds or seconds.
+    const older = written === this.written ? node > this.self.node : written < this.written
+    this.host.found({ endpoints, node, older })
   }
 
   private async ignore(node: string, cause: Error): Promise<void> {

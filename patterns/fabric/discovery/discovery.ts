@@ -13,8 +13,11 @@ export interface Announcement {
 export interface Candidate {
   readonly endpoints: readonly string[]
   readonly node?: string
-  /** It has been there for a while: it is not looking for us in this moment. */
-  readonly established?: boolean
+  /**
+   * Whether it was there before us, where the source knows that and both sides judge alike: of two that find each other, the later one
+   * dials.
+   */
+  readonly older?: boolean
 }
 
 /** The node that looks for others: what a source tells it. */

@@ -19,8 +19,8 @@ export const SUFFIXES = { socket: ".sock", announcement: ".json", unfinished: ".
 export interface Entry extends Announcement {
   /** A hint only: containers that share the folder count processes for themselves. */
   readonly pid: number
-  /** Milliseconds since it was written, by the clock of the wall. */
-  readonly age: number
+  /** When it was written: milliseconds by the clock of the file system, which all who share the folder read alike. */
+  readonly written: number
 }
 
 /** The node that a file belongs to, null for any other file. Node ids are never used again, so the name is the identity. */
@@ -45,7 +45,7 @@ export async function readEntry(folder: string, node: string, fabric: string): P
   const { pid } = JSON.parse(text) as { pid?: unknown }
   const here = found.endpoints.map(one => endpointHere(folder, node, one))
   const process = typeof pid === "number" && Number.isInteger(pid) && pid > 0 ? pid : 0
-  return { ...found, endpoints: here, pid: process, age: Date.now() - written }
+  return { ...found, endpoints: here, pid: process, written }
 }
 
 /** The fabric that a node has announced; null when that cannot be read. */
@@ -88,14 +88,17 @@ async function readBounded(file: string): Promise<{ text: string; written: numbe
   }
 }
 
-/** Readers see the whole of it or nothing. */
-export async function writeEntry(folder: string, entry: Omit<Entry, "age">): Promise<void> {
+/** Readers see the whole of it or nothing. Returns when it was written, as `readEntry` will say it. */
+export async function writeEntry(folder: string, entry: Omit<Entry, "written">): Promise<number> {
   const unfinished = path.join(folder, entry.node + SUFFIXES.unfinished)
   const { fabric, node, name, endpoints, pid } = entry
   await fs.promises.writeFile(unfinished, `${JSON.stringify({ fabric, node, name, endpoints, pid })}\n`, {
     mode: 0o600,
   })
+  // Before the name is known to others, one of whom may remove it.
+  const { mtimeMs } = await fs.promises.stat(unfinished)
   await fs.promises.rename(unfinished, path.join(folder, node + SUFFIXES.announcement))
+  return mtimeMs
 }
 
 /** The socket first: see SUFFIXES. */

@@ -169,6 +169,20 @@ describe("Discovery by a directory", () => {
     assert.equal(one.candidates.length, 2)
   })
 
+  it("tells which of two was there first, and tells both the same", async () => {
+    const one = await node().join(SOMEWHERE)
+    const two = await node().join(SOMEWHERE)
+    await until(() => one.has(two))
+    assert.deepEqual([one.candidates[0].older, two.candidates[0].older], [false, true])
+    // Files written in the same moment, as a file system with coarse times sees it: one of the two is the elder all the same.
+    const [three, four] = [node(), node()]
+    await Promise.all([three.join(SOMEWHERE), four.join(SOMEWHERE)])
+    await until(() => three.has(four) && four.has(three))
+    const olderTo = (from: typeof one, other: typeof one): boolean | undefined =>
+      from.candidates.find(candidate => candidate.node === other.node)?.older
+    assert.equal(olderTo(three, four), !olderTo(four, three))
+  })
+
   it("finds a newcomer by watching, long before it looks again", async () => {
     const one = await node({ rescan: 1_000_000 }).join(SOMEWHERE)
     const two = await node({ rescan: 1_000_000 }).join(SOMEWHERE)
@@ -182,7 +196,7 @@ describe("Discovery by a directory", () => {
     one.endpoints = ["tcp://127.0.0.1:7001", "tcp://127.0.0.1:7002"]
     await one.start()
     const two = await node().join(SOMEWHERE)
-    assert.deepEqual(two.candidates, [{ endpoints: one.endpoints, node: one.node }])
+    assert.deepEqual(two.candidates, [{ endpoints: one.endpoints, node: one.node, older: true }])
     // For as long as it likes: it is looked at again and again.
     await pass(300)
     assert.deepEqual(two.losses, [])
