@@ -80,6 +80,8 @@ export interface LinkOptions {
   readonly maxHandshakes: number
   /** Bytes of shared memory for each direction of a connection that can use it; 0 = none. */
   readonly sharedMemory: number
+  /** Only when there is traffic, where the peer agrees; otherwise at once. Default false. */
+  readonly sharedMemoryLate?: boolean
   /** Microseconds that a reader of shared memory looks for more before it sleeps; 0 = as long as it pays. */
   readonly busyPoll: number
   readonly ipv6: boolean

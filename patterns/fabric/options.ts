@@ -82,7 +82,7 @@ export interface JoinOptions {
   busyPoll?: number
   /**
    * Bytes of shared memory for each direction of a link within one machine, where the native addon is there on both sides;
-   * 0 = links stay on Unix sockets. Default 1 MiB; it is taken as it is first written.
+   * 0 = links stay on Unix sockets. Default 1 MiB; it is taken as it is first written. A link moves there when there is traffic.
    */
   sharedMemory?: number
   /** Messages that may wait in one subscription, unless it says otherwise. Default 16,384. */
@@ -190,6 +190,8 @@ export function settingsOf(options: JoinOptions): FabricSettings {
     links: {
       ...common,
       sharedMemory: whole("sharedMemory", options.sharedMemory, 1024 * 1024, 0, 64 * 1024 * 1024),
+      // Memory for each of a mesh's links takes as long as all the rest of a link, and most of them are idle.
+      sharedMemoryLate: true,
       // Membership probes one peer at a time: a heartbeat on every link would be N squared of them.
       heartbeatInterval: 0,
       // A ZeroMQ client that vanished without a word is no member: the operating system finds out.

@@ -24,6 +24,7 @@ export interface RingOptions {
   readonly sharedMemory: number
   /** Microseconds; see `LinkOptions`. */
   readonly busyPoll: number
+  readonly sharedMemoryLate?: boolean
 }
 
 /**
@@ -35,6 +36,7 @@ export class SharedMemoryOffer implements Upgrade {
   readonly property = "X-Heddle-Rings"
   readonly version = VERSION
   readonly command = "HEDDLE-RINGS"
+  readonly late: string | null
   private readonly native: Native
   private readonly options: RingOptions
   private readonly capacity: number
@@ -43,6 +45,7 @@ export class SharedMemoryOffer implements Upgrade {
   constructor(native: Native, options: RingOptions) {
     this.native = native
     this.options = options
+    this.late = options.sharedMemoryLate === true ? "X-Heddle-Rings-Late" : null
     this.capacity = capacityFor(options.sharedMemory)
   }
 
@@ -62,19 +65,19 @@ export class SharedMemoryOffer implements Upgrade {
     return body
   }
 
-  accept(stream: NetStream, offer: Buffer): { answer: Buffer; stream: ByteStream } {
+  accept(stream: NetStream, offer: Buffer, late = false): { answer: Buffer; stream: ByteStream } {
     const memory = this.open(stream, offer)
     if (memory === null) return { answer: NONE, stream }
-    return { answer: TAKEN, stream: this.rings(stream, memory, offer.readUInt32BE(4), "accept") }
+    return { answer: TAKEN, stream: this.rings(stream, memory, offer.readUInt32BE(4), "accept", late) }
   }
 
-  settle(stream: NetStream, answer: Buffer): ByteStream {
+  settle(stream: NetStream, answer: Buffer, late = false): ByteStream {
     const { offered } = this
     this.offered = null
     if (offered === null) return stream
     // The other side has opened it, or never will.
     this.native.closeDescriptor(offered.descriptor)
-    if (answer.equals(TAKEN)) return this.rings(stream, offered.memory, this.capacity, "dial")
+    if (answer.equals(TAKEN)) return this.rings(stream, offered.memory, this.capacity, "dial", late)
     this.native.releaseMemory(offered.memory)
     return stream
   }
@@ -90,7 +93,7 @@ export class SharedMemoryOffer implements Upgrade {
     if (offer.length !== OFFER) return null
     const capacity = offer.readUInt32BE(4)
     if (!validCapacity(capacity) || capacity > MAX_RING) return null
-    const { descriptor } = stream
+    const { number: descriptor } = stream
     const peer = descriptor < 0 ? null : this.native.peerCredentials(descriptor)
     // The process may be one that this container does not see.
     if (peer === null || peer.pid <= 0) return null
@@ -105,7 +108,13 @@ export class SharedMemoryOffer implements Upgrade {
     return null
   }
 
-  private rings(stream: NetStream, memory: ArrayBuffer, capacity: number, side: "dial" | "accept"): RingStream {
+  private rings(
+    stream: NetStream,
+    memory: ArrayBuffer,
+    capacity: number,
+    side: "dial" | "accept",
+    late: boolean,
+  ): RingStream {
     const { native } = this
     const shared = {
       memory,
@@ -113,7 +122,7 @@ export class SharedMemoryOffer implements Upgrade {
       release: () => native.releaseMemory(memory),
       ring: (descriptor: number) => void native.ring(descriptor),
     }
-    return new RingStream(stream, shared, side, this.options.busyPoll)
+    return new RingStream(stream, shared, side, this.options.busyPoll, late)
   }
 }
 

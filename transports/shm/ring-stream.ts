@@ -12,6 +12,9 @@ const BYTES = 1
 /** Bytes that are handed on before timers and I/O have their turn: some tenths of a millisecond of small messages. */
 const BUDGET = 256 * 1024
 
+/** Milliseconds between two looks for room while the peer's bells cannot be heard: as long as it takes to move, as a rule. */
+const HALF_LOOK = 1
+
 const BELL = Buffer.alloc(1)
 
 /** Memory that two processes share, and how to give it back. */
@@ -53,6 +56,8 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   private waiting: Buffer[] = []
   private waitingFrom = 0
   private paused = false
+  /** Bytes still come by the socket: only what is written goes through the ring (`moveInput`). */
+  private half: boolean
   private asleep = false
   private scheduled = false
   private delivering = false
@@ -64,8 +69,11 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     this.deliver()
   }
 
-  /** @param side who dialled writes the first ring */
-  constructor(socket: NetStream, shared: SharedMemory, side: "dial" | "accept", busyPoll: number) {
+  /**
+   * @param side who dialled writes the first ring
+   * @param late in the midst of the traffic: counts on, and who accepted reads the socket until `moveInput`
+   */
+  constructor(socket: NetStream, shared: SharedMemory, side: "dial" | "accept", busyPoll: number, late = false) {
     const { memory, capacity } = shared
     const out = side === "dial" ? 0 : ringSize(capacity)
     const into = ringSize(capacity) - out
@@ -78,6 +86,13 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     this.records = Buffer.from(memory, this.recordsAt, capacity)
     this.most = largestRecord(capacity) - RECORD_HEADER
     this.lookout = new Lookout(this, busyPoll || PATIENCE, busyPoll > 0)
+    this.half = late && side === "accept"
+    if (late) {
+      this.bytesRead = socket.bytesRead
+      this.bytesWritten = socket.bytesWritten
+      // Its reader may have stopped it.
+      if (!this.half) socket.resume()
+    }
     socket.reader = this
     // The peer's goodbye on the socket must not be answered before what is left in the ring was read.
     socket.answerNoGoodbye()
@@ -94,11 +109,20 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     return this.put(pieces)
   }
 
+  /** The peer has said that nothing but bells comes by the socket any more. */
+  moveInput(): void {
+    this.half = false
+    this.socket.resume()
+    this.schedule()
+  }
+
   pause(): void {
-    this.paused = true
+    if (this.half) this.socket.pause()
+    else this.paused = true
   }
 
   resume(): void {
+    if (this.half) this.socket.resume()
     if (!this.paused || this.over) return
     this.paused = false
     this.schedule()
@@ -123,21 +147,30 @@ export class RingStream implements ByteStream, ByteReader, Watched {
 
   // From the socket
 
-  bytes(): boolean {
+  bytes(chunk: Buffer, count: number): boolean {
+    if (this.half) {
+      this.bytesRead += count
+      const going = this.reader.bytes(chunk, count)
+      return going || !this.half
+    }
     // Whatever was wished for has come: the wish is gone from the ring.
     this.asleep = false
     this.deliver()
     return true
   }
 
-  target(): null {
-    return null
+  target(): Buffer | null {
+    return this.half ? this.reader.target() : null
   }
 
   drained(): void {}
 
   ended(error?: Error): void {
     if (this.over) return
+    if (this.half) {
+      this.finish(error)
+      return
+    }
     this.goodbye = { error }
     this.deliver()
   }
@@ -146,7 +179,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
 
   get due(): boolean {
     if (this.over) return false
-    return (!this.paused && this.incoming.stirs) || (this.waiting.length > 0 && this.roomIsThere())
+    return (!this.paused && !this.half && this.incoming.stirs) || (this.waiting.length > 0 && this.roomIsThere())
   }
 
   found(): void {
@@ -222,6 +255,11 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   }
 
   private wantRoom(): void {
+    if (this.half) {
+      // The bell may lie behind bytes that our reader does not take before it can write again.
+      setTimeout(this.turn, HALF_LOOK).unref()
+      return
+    }
     // It has come already: not from within the caller, who does not know yet that he has to wait.
     if (this.outgoing.wantRoom(0)) this.schedule()
   }
@@ -262,6 +300,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     this.delivering = true
     try {
       if (this.waiting.length > 0) this.pump()
+      if (this.half) return
       let left = BUDGET
       while (left > 0 && !this.paused && !this.over && this.incoming.available !== 0) left -= this.next()
       if (this.over) return
@@ -272,7 +311,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
     } finally {
       this.delivering = false
     }
-    if (this.paused) return
+    if (this.paused || this.half) return
     if (this.incoming.available !== 0) this.schedule()
     else if (this.goodbye !== null) this.finish(this.goodbye.error)
     else if (!this.asleep && !this.lookout.begin()) this.sleep()
@@ -317,7 +356,7 @@ export class RingStream implements ByteStream, ByteReader, Watched {
   }
 
   private sleep(): void {
-    if (this.paused || this.over) return
+    if (this.paused || this.half || this.over) return
     if (this.incoming.sleep()) this.asleep = true
     else this.schedule()
   }

@@ -126,10 +126,14 @@ export class NetStream implements ByteStream {
     this.socket.destroy()
   }
 
-  /** The operating system's number of the socket; -1 = it is closed, has something to write, or the runtime does not say. */
+  /** The operating system's number of the socket; -1 = it is closed, or the runtime does not say. */
+  get number(): number {
+    return (this.socket as unknown as Internals)._handle?.fd ?? -1
+  }
+
+  /** The same for who writes past the stream; -1 = also when it has something to write, or the runtime does not say. */
   get descriptor(): number {
-    const handle = (this.socket as unknown as Internals)._handle
-    return handle === null || this.socket.writableLength > 0 ? -1 : (handle.fd ?? -1)
+    return this.socket.writableLength > 0 ? -1 : this.number
   }
 
   private settled(): boolean {

@@ -13,6 +13,7 @@ import { commandFrame, errorFrame, parseCommand, parseError, parsePing, pingFram
 import { type Borrower, Decoder, type DecoderSink } from "./decoder.ts"
 import { zmtpWire } from "./frame.ts"
 import { Heartbeat, type HeartbeatTarget } from "./heartbeat.ts"
+import type { LateUpgrade } from "./late-upgrade.ts"
 import { Writer } from "./writer.ts"
 
 /** Answers that a peer may make us hold while it does not read; further PINGs stay unanswered. */
@@ -22,7 +23,7 @@ const MAX_PENDING_PONGS = 16 * 1024
 export class ZmtpConnection implements Connection, ByteReader, DecoderSink, HeartbeatTarget {
   readonly peer: PeerHello
   readonly wire: Wire = zmtpWire
-  private readonly stream: ByteStream
+  private stream: ByteStream
   private readonly options: LinkOptions
   /** Minor version that both speak: a 3.0 peer takes subscriptions as messages and knows no PING. */
   private readonly minor: 0 | 1
@@ -39,8 +40,18 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   private over = false
   private reason: Error | undefined
   private continuing = false
+  /** Until the bytes have moved. */
+  private late: LateUpgrade | null
 
-  constructor(stream: ByteStream, peer: PeerHello, minor: 0 | 1, options: LinkOptions, early: Buffer) {
+  constructor(
+    stream: ByteStream,
+    peer: PeerHello,
+    minor: 0 | 1,
+    options: LinkOptions,
+    early: Buffer,
+    late: LateUpgrade | null = null,
+  ) {
+    this.late = late
     this.stream = stream
     this.peer = peer
     this.minor = minor
@@ -145,6 +156,10 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
       this.early = Buffer.concat([this.early as Buffer, chunk.subarray(0, count)])
       return true
     }
+    if (this.late !== null) {
+      const command = this.late.noticed(count)
+      if (command !== null) this.writer.encoded(command)
+    }
     try {
       if (this.decoder.push(chunk, count)) return true
     } catch (error) {
@@ -203,6 +218,7 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
     if (name === "PING") this.pong(data)
     else if (name === "SUBSCRIBE" || name === "CANCEL" || name === "JOIN" || name === "LEAVE")
       this.sink?.controlReceived(name, data)
+    else if (name === this.late?.command) this.move(this.late, data)
     else if (name === "ERROR") {
       throw new HeddleError(
         "ERR_ZMTP_PEER_ERROR",
@@ -228,6 +244,29 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
       }),
       "destroy",
     )
+  }
+
+  private move(late: LateUpgrade, body: Buffer): void {
+    // The new way counts on where the old one stands.
+    this.writer.flush()
+    const step = late.received(body)
+    if (step === null) return
+    if (Buffer.isBuffer(step)) {
+      this.writer.encoded(step)
+      return
+    }
+    const { last, stream, input } = step
+    if (last !== null) {
+      stream.reader = this
+      this.writer.moveTo(stream, last)
+      this.stream = stream
+      // What the socket was given arrives without us.
+      if (this.writer.stalled) process.nextTick(() => this.drained())
+    }
+    if (!input) return
+    this.late = null
+    // What else came on the socket only woke us.
+    this.decoder.drop()
   }
 
   private pong(data: Buffer): void {
@@ -270,6 +309,7 @@ export class ZmtpConnection implements Connection, ByteReader, DecoderSink, Hear
   private finish(reason: Error | undefined, how: "end" | "destroy"): void {
     if (this.over) return
     this.over = true
+    this.late?.cancel()
     this.reason = reason
     this.decoder.paused = true
     this.heartbeat?.stop()

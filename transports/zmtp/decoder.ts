@@ -214,6 +214,11 @@ export class Decoder {
     return -1
   }
 
+  /** From within `command`: what came behind that is none of ours. */
+  drop(): void {
+    this.at = this.end
+  }
+
   /** Decodes what is kept. False as for `push`. */
   go(): boolean {
     const { sink } = this

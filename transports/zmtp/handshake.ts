@@ -7,6 +7,7 @@ import { commandFrame, errorFrame, parseCommand, parseError } from "./command.ts
 import { ZmtpConnection } from "./connection.ts"
 import { COMMAND, LONG } from "./frame.ts"
 import { commonMinor, faultOf, GREETING_SIZE, greeting, mechanismOf } from "./greeting.ts"
+import { LateUpgrade } from "./late-upgrade.ts"
 import { type Mechanism, NullMechanism } from "./mechanism.ts"
 
 /** A handshake command may not be longer: nobody has proved who he is yet. */
@@ -177,8 +178,10 @@ export class Handshaker implements ByteReader {
   private hello(peer: PeerHello | null): Hello {
     const hello = this.local.answer(peer)
     if (this.upgrade === null) return hello
-    const { property, version } = this.upgrade
-    return { ...hello, metadata: new Map([...hello.metadata, [property, version]]) }
+    const { property, version, late } = this.upgrade
+    const metadata = new Map([...hello.metadata, [property, version]])
+    if (late !== null) metadata.set(late, version)
+    return { ...hello, metadata }
   }
 
   private describe(hello: Hello): PeerHello {
@@ -188,8 +191,14 @@ export class Handshaker implements ByteReader {
   private introduced(peer: PeerHello): void {
     this.local.admit(peer)
     const { upgrade } = this
-    if (upgrade === null || !upgrade.version.equals(peer.metadata.get(upgrade.property) ?? EMPTY)) {
+    const knows = (name: string): boolean => upgrade?.version.equals(peer.metadata.get(name) ?? EMPTY) === true
+    if (upgrade === null || !knows(upgrade.property)) {
       this.finish(peer, this.stream, this.received)
+      return
+    }
+    if (upgrade.late !== null && knows(upgrade.late)) {
+      const late = new LateUpgrade(upgrade, this.stream as NetStream, !this.accepting)
+      this.finish(peer, this.stream, this.received, late)
       return
     }
     if (this.accepting) {
@@ -222,10 +231,10 @@ export class Handshaker implements ByteReader {
     this.finish(peer, stream, stream === socket ? this.received : EMPTY)
   }
 
-  private finish(peer: PeerHello, stream: ByteStream, early: Buffer): void {
+  private finish(peer: PeerHello, stream: ByteStream, early: Buffer, late: LateUpgrade | null = null): void {
     this.over = true
     clearTimeout(this.timer)
-    this.outcome.connected(new ZmtpConnection(stream, peer, this.minor, this.local.options, early))
+    this.outcome.connected(new ZmtpConnection(stream, peer, this.minor, this.local.options, early, late))
   }
 
   private say(commands: readonly Buffer[]): void {

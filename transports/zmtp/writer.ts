@@ -31,7 +31,7 @@ export class Writer {
   dirty = false
   /** False = the operating system took everything so far. */
   stalled = false
-  private readonly stream: ByteStream
+  private stream: ByteStream
   private chunk: Buffer | null = null
   private start = 0
   private end = 0
@@ -96,6 +96,15 @@ export class Writer {
     }
     if (done) this.reclaim()
     else this.stalled = true
+  }
+
+  /** What the old stream has not been given yet goes through the new one; `last` ends the old one. Stalled = `drained` is due. */
+  moveTo(stream: ByteStream, last: Buffer): void {
+    this.flush()
+    this.stream.write(last)
+    // The old one may go on reading them.
+    this.lent = []
+    this.stream = stream
   }
 
   /** The stream has handed everything over. */
