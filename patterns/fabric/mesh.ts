@@ -3,6 +3,7 @@ import type { Connection, Handshake, Hello, LinkOptions, Listener, PeerHello, So
 import { parseEndpoint } from "../../core/endpoint.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
 import { byNearness, type Dial, FIRST_RETRY, GIVE_UP, pauseAfter } from "./dial.ts"
+import { DialQueue } from "./dial-queue.ts"
 import type { Candidate } from "./discovery/discovery.ts"
 import { type Introduction, isNode, readIntroduction, toHello } from "./link/hello.ts"
 import type { Link } from "./link/link.ts"
@@ -63,6 +64,7 @@ export class Mesh {
   private readonly aliases = new Map<string, string>()
   /** Peers whose handshake is not quite done, and who were told that we take the connection. */
   private readonly taken = new Set<string>()
+  private readonly queue = new DialQueue()
   /** When the last link came up. */
   private linkedAt = 0
   private closed = false
@@ -257,7 +259,7 @@ export class Mesh {
         tried: resolve,
       }
       this.dials.set(key, dial)
-      if (wait === 0) void this.attempt(dial)
+      if (wait === 0) this.attempt(dial)
       else {
         // Nobody waits for a dial that the other side is expected to make.
         if (!awaited) this.tried(dial)
@@ -267,7 +269,7 @@ export class Mesh {
     })
   }
 
-  private later(dial: Dial, wait: number, then = (): void => void this.attempt(dial)): void {
+  private later(dial: Dial, wait: number, then = (): void => this.attempt(dial)): void {
     // Behind what has arrived meanwhile: it may be the peer's own dial.
     const go = (): void => {
       if (this.dials.get(dial.key) === dial) then()
@@ -281,11 +283,18 @@ export class Mesh {
     const { linkedAt } = this
     this.later(dial, wait, () => {
       if (this.linkedAt > linkedAt && performance.now() < until) this.leave(dial, wait, until)
-      else void this.attempt(dial)
+      else this.attempt(dial)
     })
   }
 
-  private async attempt(dial: Dial): Promise<void> {
+  /** Begins to dial, when it is its turn. */
+  private attempt(dial: Dial): void {
+    this.queue.add(async () => {
+      if (this.dials.get(dial.key) === dial) await this.try(dial)
+    })
+  }
+
+  private async try(dial: Dial): Promise<void> {
     if (dial.node !== null && this.host.linkOf(dial.node)?.up === true) {
       this.endDial(dial)
       return

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict"
-import { closesAfterEach } from "../../support/cleanup.ts"
+import { once } from "node:events"
+import net from "node:net"
+import { seeds } from "../../../index.ts"
+import { closesAfterEach, later } from "../../support/cleanup.ts"
 import { turns, until } from "../../support/wait.ts"
 import { describeNative } from "../../transports/native/addon-fixtures.ts"
 import { mappings } from "../../transports/shm/memory-counts.ts"
-import { overDirectory } from "./nodes.ts"
+import { another, overDirectory, overTcp } from "./nodes.ts"
 
 describe("A mesh in a folder", () => {
   closesAfterEach()
@@ -14,6 +17,34 @@ describe("A mesh in a folder", () => {
       assert.equal(node.peers.length, 11)
       assert.ok(node.peers.every(peer => peer.state === "up"))
     }
+  })
+
+  it("is not held up by addresses where somebody listens and says nothing", async () => {
+    const [real] = await overTcp(1)
+    const silent: net.Socket[] = []
+    const addresses: string[] = []
+    for (let i = 0; i < 30; i++) {
+      const server = net.createServer(socket => {
+        silent.push(socket.resume())
+        socket.on("error", () => {})
+      })
+      server.listen(0, "127.0.0.1")
+      await once(server, "listening")
+      later(() => {
+        server.close()
+      })
+      addresses.push(`tcp://127.0.0.1:${(server.address() as net.AddressInfo).port}`)
+    }
+    later(() => {
+      for (const socket of silent) socket.destroy()
+    })
+    const joining = another(real, { discovery: [seeds([...addresses, real.endpoints[0]])] })
+    await until(() => real.peers.length === 1 && real.peers[0].state === "up")
+    // It goes on waiting for them meanwhile.
+    assert.ok(silent.length > 0)
+    assert.ok(silent.every(socket => !socket.destroyed))
+    for (const socket of silent) socket.destroy()
+    await (await joining).close()
   })
 
   describeNative("with the addon", () => {
