@@ -221,6 +221,8 @@ export interface Connection {
   readonly bytesSent: number
   /** Datagrams that were lost on the way to us and have come all the same: repaired, or reckoned from others. Absent: it has none. */
   readonly mended?: number
+  /** Milliseconds that these were missed, all together: from when that was noticed until they came. */
+  readonly mendedTime?: number
   /** True = it looks for messages for a while before it sleeps, so that nobody else need do it. Absent: it sleeps. */
   readonly vigilant?: boolean
   /**

@@ -97,6 +97,10 @@ export class SocketPipe implements Pipe, ConnectionSink {
     return this.connection?.mended
   }
 
+  get mendedTime(): number | undefined {
+    return this.connection?.mendedTime
+  }
+
   get bytesSent(): number {
     return this.bytesOut + (this.connection?.bytesSent ?? 0)
   }

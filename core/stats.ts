@@ -17,10 +17,12 @@ export interface PeerStats {
   dropped: DropCounts
   /** Of a multicast sender: datagrams that were lost on the way and have come all the same. Absent elsewhere. */
   mended?: number
+  /** Milliseconds that these were missed, all together: from when that was noticed until they came. */
+  mendedTime?: number
 }
 
 /** Sums over all peers, those that left included, and the peers of now. */
-export interface SocketStats extends Omit<PeerStats, "address" | "connected" | "mended"> {
+export interface SocketStats extends Omit<PeerStats, "address" | "connected" | "mended" | "mendedTime"> {
   /** Messages that arrived and that nobody has received yet. */
   waiting: number
   peers: PeerStats[]
@@ -61,9 +63,10 @@ function emptyStats(): SocketStats {
 }
 
 function statsOf(pipe: SocketPipe, address: string): PeerStats {
-  const { mended } = pipe
+  const { mended, mendedTime } = pipe
   return {
     ...(mended !== undefined && { mended }),
+    ...(mendedTime !== undefined && { mendedTime }),
     address: pipe.peer?.address ?? address,
     connected: pipe.online,
     messagesSent: pipe.messagesSent,

@@ -75,6 +75,7 @@ export class Group {
     return {
       usual: usual[usual.length >> 1],
       late: delays.flatMap(one => one.late).sort((a, b) => a - b),
+      repaired: delays.flatMap(one => one.repaired).sort((a, b) => a - b),
       missing: results.reduce((sum, one) => sum + count - Number(one.received), 0),
     }
   }

@@ -7,14 +7,16 @@ import { Queue } from "../../core/queue.ts"
 const AT_ONCE = 8
 /** Milliseconds after which a dial that is not over lets the next one begin: an address where nobody answers must not hold up the others. */
 const HOLD_UP = 50
+/** Dials that wait. What is beyond begins at once: a dial that was given up meanwhile stays here until its turn, and the network makes dials. */
+const MOST = 4_096
 
-/** Dials in turn. As many wait here as the mesh has begun; what it has given up meanwhile returns at once. */
+/** Dials in turn. What the mesh has given up meanwhile returns at once. */
 export class DialQueue {
   private underway = 0
   private readonly waiting = new Queue<() => Promise<void>>()
 
   add(dial: () => Promise<void>): void {
-    if (this.underway < AT_ONCE) void this.run(dial)
+    if (this.underway < AT_ONCE || this.waiting.length >= MOST) void this.run(dial)
     else this.waiting.push(dial)
   }
 

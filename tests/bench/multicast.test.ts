@@ -47,8 +47,10 @@ describe("bench: multicast", () => {
   })
 
   it("a repair takes from when the loss could be noticed, and what nobody lost counts nothing, however late", () => {
-    const paced = (...each: readonly (readonly [delay: number, mended: number])[]) =>
-      repairs(each.map(([delay, mended], i) => ({ sent: 100 + i, delay, mended })))
+    const paced = (...each: readonly (readonly [delay: number, mended: number])[]) => {
+      const { usual, late } = repairs(each.map(([delay, mended], i) => ({ sent: 100 + i, delay, mended, missed: 0 })))
+      return { usual, late }
+    }
     assert.deepEqual(paced([1, 0], [9, 0], [8, 0], [1, 0], [1, 0], [1, 0], [1, 0]), { usual: 1, late: [] })
     // The 8, 6.5 and 5 wait for the 9. What was mended before the next one came took nothing.
     const two = paced(
@@ -69,6 +71,11 @@ describe("bench: multicast", () => {
     // Two were mended before the first could be delivered: the second is taken for the one behind it.
     assert.deepEqual(paced([1, 0], [9, 2], [8, 0], [7, 0], [1, 0], [1, 0], [1, 0], [1, 0]), { usual: 1, late: [7, 6] })
     assert.deepEqual(paced([1, 0], [1, 0], [4, 1]), { usual: 1, late: [3] })
+  })
+
+  it("a repair takes as long as the receiver missed it; of several one is taken to have taken all", () => {
+    const passage = (mended: number, missed: number) => ({ sent: 100, delay: 1, mended, missed })
+    assert.deepEqual(repairs([passage(0, 0), passage(1, 0), passage(1, 0.5), passage(2, 3)]).repaired, [0, 0.5, 3, 1.5])
   })
 
   it("hosts lose what they shall, and count what they send: reports by their size", async function () {

@@ -59,6 +59,10 @@ export class GroupConnection implements Connection {
     return stats === undefined ? undefined : stats.repaired + stats.recovered
   }
 
+  get mendedTime(): number | undefined {
+    return this.inlet?.receiver.stats.mendedTime
+  }
+
   get bytesSent(): number {
     const { bytes = 0, repairBytes = 0, parityBytes = 0 } = this.sender?.stats ?? {}
     return bytes + repairBytes + parityBytes

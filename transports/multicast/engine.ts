@@ -150,6 +150,8 @@ export interface InboundSession {
   readonly bytes: number
   /** Its packets that were lost and have come all the same, by a repair or from PARITY. */
   readonly mended: number
+  /** Milliseconds that these were missed, all together: from when a packet or heartbeat showed it until they came. */
+  readonly mendedTime: number
   onMessage: (message: Message) => void
   /** In its place between the messages. A sender counts its messages from 0. */
   onGap: (firstMessage: number, count: number, reason: GapReason) => void
@@ -207,6 +209,8 @@ export interface ReceiverStats {
   /** Packets that came as a repair and filled a hole, and those that were reckoned from PARITY. */
   repaired: number
   recovered: number
+  /** Milliseconds that these were missed, all together. */
+  mendedTime: number
   naks: number
   /** Packets whose NAK was put off because another receiver had asked. */
   suppressed: number

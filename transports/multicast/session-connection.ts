@@ -31,6 +31,10 @@ export class SessionConnection implements Connection {
     return this.session.mended
   }
 
+  get mendedTime(): number {
+    return this.session.mendedTime
+  }
+
   start(sink: ConnectionSink): void {
     this.sink = sink
     if (this.over) {

@@ -46,6 +46,8 @@ class Inbound implements InboundSession {
   readonly kind: number
   bytes = 0
   mended = 0
+  // Begins as a double: times are.
+  mendedTime = -0
   onMessage: (message: Message) => void = () => {}
   onGap: (firstMessage: number, count: number, reason: GapReason) => void = () => {}
   onEnd: (reason: "ended" | "timeout" | "closed" | "evicted") => void = () => {}
@@ -184,8 +186,18 @@ export class Session implements MessageSink {
     if (this.state !== "open" || sequence < window.next) return
     if (sequence <= window.high && window.packet(sequence) !== null) return
     this.stats.recovered++
-    this.handle.mended++
+    this.countMended(sequence, now)
     this.take(bytes, sequence, now, true)
+  }
+
+  /** A packet that was lost is here; before anybody missed it, perhaps. */
+  private countMended(sequence: number, now: number): void {
+    const { handle, window, stats } = this
+    handle.mended++
+    if (sequence > window.high) return
+    const time = now - window.missingSince(sequence)
+    handle.mendedTime += time
+    stats.mendedTime += time
   }
 
   private take(bytes: Buffer, sequence: number, now: number, mended: boolean): void {
@@ -358,7 +370,7 @@ export class Session implements MessageSink {
     } else if (sequence <= window.high) {
       if ((bytes[4] & RETX) !== 0) {
         stats.repaired++
-        this.handle.mended++
+        this.countMended(sequence, now)
         this.reports.repaired(sequence, now)
       } else if (!mended) this.reports.overtaken()
     }

@@ -66,7 +66,14 @@ export async function groupSend(task: Arguments, parent: Parent): Promise<void> 
 export async function groupReceive(task: Arguments, parent: Parent): Promise<void> {
   const endpoint = task.text("endpoint")
   const socket = task.text("way") === "tcp-push" ? new Pull() : new Subscriber()
-  const mended = (): number => socket.stats().peers.reduce((sum, { mended = 0 }) => sum + mended, 0)
+  const mended = (): Mended => {
+    const all = { mended: 0, missed: 0 }
+    for (const { mended = 0, mendedTime = 0 } of socket.stats().peers) {
+      all.mended += mended
+      all.missed += mendedTime
+    }
+    return all
+  }
   const meter = new GroupMeter(task.number("size"), parent, mended)
   if (socket instanceof Subscriber) socket.subscribe()
   if (task.text("way") === "multicast") await socket.bind(endpoint)
@@ -77,12 +84,14 @@ export async function groupReceive(task: Arguments, parent: Parent): Promise<voi
   await parent.gone
 }
 
+type Mended = Pick<Passage, "mended" | "missed">
+
 class GroupMeter {
   private readonly size: number
   private readonly parent: Parent
   /** How many datagrams were lost and have come all the same. */
-  private readonly mended: () => number
-  private mendedBefore = 0
+  private readonly mended: () => Mended
+  private mendedBefore: Mended = { mended: 0, missed: 0 }
   private met = false
   private received = 0
   private last = 0
@@ -91,7 +100,7 @@ class GroupMeter {
   private timer: NodeJS.Timeout | undefined
   private waiting: (() => void) | null = null
 
-  constructor(size: number, parent: Parent, mended: () => number) {
+  constructor(size: number, parent: Parent, mended: () => Mended) {
     this.size = size
     this.parent = parent
     this.mended = mended
@@ -113,9 +122,10 @@ class GroupMeter {
 
   private passed(sent: number): void {
     const delay = clock() - sent
-    const mended = this.mended()
-    this.delays.push({ sent, delay, mended: mended - this.mendedBefore })
-    this.mendedBefore = mended
+    const all = this.mended()
+    const { mended, missed } = this.mendedBefore
+    this.delays.push({ sent, delay, mended: all.mended - mended, missed: all.missed - missed })
+    this.mendedBefore = all
   }
 
   asked(line: string): void {

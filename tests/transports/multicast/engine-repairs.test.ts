@@ -41,6 +41,22 @@ describe("Multicast engine: repairs", () => {
     assert.deepEqual([...new Set(repairs.map(bytes => u48(bytes, 16)))], [3, 4])
   })
 
+  it("a receiver counts what was lost and came all the same, and how long it missed that", () => {
+    const group = new Group()
+    const sender = group.sender()
+    const receiver = group.receiver()
+    group.run(5)
+    group.copies = (from, _to, bytes) =>
+      from === "s0" && isData(bytes) && (bytes[4] & RETX) === 0 && [3, 5].includes(u48(bytes, 16)) ? 0 : 1
+    packets(group, sender, 10)
+    group.run(20)
+    const { mended, mendedTime } = receiver.heard[0].session
+    assert.equal(mended, 2)
+    // Packets take a tenth of a millisecond, NAKs too; the second of them waits for a millisecond behind the first.
+    assert.ok(Math.abs(mendedTime - (0.2 + 1.2)) < 1e-6, `${mendedTime}`)
+    assert.equal(receiver.engine.stats.mendedTime, mendedTime)
+  })
+
   it("sends a packet again at once for who has missed the repair, not for who has it still before him (MC-22)", () => {
     const group = new Group()
     const sender = group.sender()
