@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { blockSize, DATA, HEARTBEAT, NAK, PARITY, RETX, u16, u48 } from "../../../transports/multicast/wire.ts"
+import { askedBy, blockSize, DATA, HEARTBEAT, NAK, PARITY, RETX, u16, u48 } from "../../../transports/multicast/wire.ts"
 import { seeded } from "../../support/random.ts"
 import { Group, type TestSender } from "./engine-group.ts"
 
@@ -79,6 +79,28 @@ describe("Multicast engine: parity", () => {
       }
       assert.equal(sender.engine.stats.repairs, 0)
     }
+  })
+
+  it("asks for all but one of several that a whole block lacks: their repairs mend the last (MC-74)", () => {
+    const group = new Group()
+    const sender = group.sender({ parity: 8 })
+    const receiver = group.receiver()
+    group.run(5)
+    group.copies = (from, _to, bytes) =>
+      from === "s0" && isFirstTime(bytes) && [2, 3, 7].includes(u48(bytes, 16)) ? 0 : 1
+    burst(sender, 1, 20)
+    sender.engine.flush()
+    group.run(5)
+    assert.deepEqual(
+      receiver.texts.map(text => text.trim()),
+      numbers(1, 20),
+    )
+    assert.deepEqual(receiver.naks.map(askedBy), [2])
+    const { repaired, recovered } = receiver.engine.stats
+    assert.deepEqual(
+      { repaired, recovered, repairs: sender.engine.stats.repairs },
+      { repaired: 2, recovered: 1, repairs: 2 },
+    )
   })
 
   it("asks for what PARITY does not mend: at once when it came, when a later block or a heartbeat comes (MC-74)", () => {
