@@ -36,8 +36,7 @@ export class GroupReceiver {
     duplicates: 0,
     repaired: 0,
     recovered: 0,
-    // Begins as a double: times are.
-    mendedTime: -0,
+    mendedTime: 0,
     naks: 0,
     suppressed: 0,
     statuses: 0,

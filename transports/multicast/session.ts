@@ -46,8 +46,7 @@ class Inbound implements InboundSession {
   readonly kind: number
   bytes = 0
   mended = 0
-  // Begins as a double: times are.
-  mendedTime = -0
+  mendedTime = 0
   onMessage: (message: Message) => void = () => {}
   onGap: (firstMessage: number, count: number, reason: GapReason) => void = () => {}
   onEnd: (reason: "ended" | "timeout" | "closed" | "evicted") => void = () => {}
