@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer"
 import { copyInto } from "../../core/bytes.ts"
 import { viewOf } from "../../core/view.ts"
-import { HEADER, LARGEST_DATAGRAM, u16, u32 } from "./wire.ts"
+import { HEADER, LARGEST_DATAGRAM, putU16, putU32, u16, u32 } from "./wire.ts"
 
 /** Where a body lies so that words cannot be read from it: brought here first. Made when it is needed. */
 let scratch: Buffer | null = null
@@ -84,6 +84,15 @@ export class ParitySum {
     // Beyond all others so far: as it is.
     copyInto(this.bytes, viewOf(bytes, HEADER + common, bytes.length), common)
     this.filled = body
+  }
+
+  /** Into a packet: what `add` took, as far as the packet goes. */
+  writeTo(bytes: Buffer): void {
+    putU16(bytes, 6, this.first)
+    putU16(bytes, 32, this.messageHigh)
+    putU32(bytes, 34, this.messageLow)
+    putU16(bytes, 38, 0)
+    copyInto(bytes, viewOf(this.bytes, 0, bytes.length - HEADER), HEADER)
   }
 
   private grow(capacity: number): void {

@@ -1,7 +1,5 @@
 import { Buffer } from "node:buffer"
-import { copyInto } from "../../core/bytes.ts"
 import type { MulticastParity } from "../../core/contract.ts"
-import { viewOf } from "../../core/view.ts"
 import type { FlowControl } from "./flow.ts"
 import { ParitySum } from "./parity.ts"
 import {
@@ -13,7 +11,6 @@ import {
   PARITY,
   putStart,
   putU16,
-  putU32,
   putU48,
   type SessionKey,
 } from "./wire.ts"
@@ -107,15 +104,11 @@ export class SenderParity {
     const { sum, start, count } = this
     const bytes = Buffer.allocUnsafe(HEADER + sum.filled)
     putStart(bytes, 0, PARITY, this.flags, this.kind, this.key)
-    putU16(bytes, 6, sum.first)
     putU48(bytes, 16, start)
     putU16(bytes, 24, count)
     putU16(bytes, 26, sum.lengths)
     putU16(bytes, 28, 0)
-    putU16(bytes, 32, sum.messageHigh)
-    putU32(bytes, 34, sum.messageLow)
-    putU16(bytes, 38, 0)
-    copyInto(bytes, viewOf(sum.bytes, 0, sum.filled), HEADER)
+    sum.writeTo(bytes)
     this.covered = count
     this.sentAt = now
     return bytes

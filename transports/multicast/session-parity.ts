@@ -1,9 +1,7 @@
 import { Buffer } from "node:buffer"
-import { copyInto } from "../../core/bytes.ts"
-import { viewOf } from "../../core/view.ts"
 import { ParitySum } from "./parity.ts"
 import type { MemoryBudget } from "./session-window.ts"
-import { blockFlags, blockStart, DATA, HEADER, putStart, putU16, putU32, putU48, type SessionKey, u16 } from "./wire.ts"
+import { blockFlags, blockStart, DATA, HEADER, putStart, putU16, putU48, type SessionKey, u16 } from "./wire.ts"
 
 /**
  * Blocks whose sums are kept; a newer one takes the place of the oldest. What is older waits for repairs that come anyway, a
@@ -139,15 +137,11 @@ export class SessionParity {
     // Messages will be views on it.
     const bytes = Buffer.allocUnsafeSlow(lengths)
     putStart(bytes, 0, DATA, blockFlags(size), kind, this.key)
-    putU16(bytes, 6, first)
     putU48(bytes, 16, sequence)
     putU16(bytes, 22, 0)
     putU48(bytes, 24, 1)
     putU16(bytes, 30, 0)
-    putU16(bytes, 32, sum.messageHigh)
-    putU32(bytes, 34, sum.messageLow)
-    putU16(bytes, 38, 0)
-    copyInto(bytes, viewOf(sum.bytes, 0, lengths - HEADER), HEADER)
+    sum.writeTo(bytes)
     return { sequence, bytes }
   }
 }
