@@ -101,7 +101,7 @@ export class GroupConnection implements Connection {
     this.waiting = false
     if (this.over || this.sender === null) return
     this.sender.flush()
-    this.outlet.port.flush?.()
+    this.outlet.flush()
   }
 
   // MCT-5 nobody is there to hear it.
@@ -134,7 +134,7 @@ export class GroupConnection implements Connection {
     if (this.sender === null) setImmediate(() => this.close())
     else {
       this.sender.end()
-      this.outlet.port.flush?.()
+      this.outlet.flush()
     }
   }
 

@@ -10,10 +10,24 @@
  * - Nothing throws, whatever the bytes are. Callbacks may call the engine back.
  */
 import type { Message, MulticastParity } from "../../core/contract.ts"
+import { type ChunkMemory, ORDINARY } from "./chunks.ts"
+import type { Receiver } from "./flow.ts"
 
+export type { Receiver } from "./flow.ts"
 export { GroupReceiver } from "./receiver.ts"
 export { GroupSender } from "./sender.ts"
 export { newSessionId, packetSession } from "./wire.ts"
+
+/** Receivers that say how far they are elsewhere than in reports: in memory that they share with the sender. */
+export interface Nearby {
+  /** A receiver is known from now on, or not any more. */
+  joined(receiver: Receiver): void
+  left(receiver: Receiver): void
+  /** Tells the sender what they say (`moved`). True = something is new. */
+  gather(): boolean
+  /** `goOn` shall be called when each of them has come to the packet that `goal` gives for it. True = they have. */
+  await(goal: (receiver: Receiver) => number): boolean
+}
 
 export interface GroupHost {
   /** Milliseconds with fractions, never going back; only differences mean something. */
@@ -29,6 +43,9 @@ export interface GroupHost {
   reply?(bytes: Buffer, source: string): void
   /** Call `tick()` at this time of `now()`. The latest call replaces earlier ones; Infinity = none. */
   wake(at: number): void
+  /** Of senders: others read these bytes where they lie, so that a packet is changed in a copy. Absent = nobody does. */
+  shares?(bytes: Buffer): boolean
+  readonly nearby?: Nearby | null
 }
 
 /** Whom the sender waits for: the slowest receiver that is alive, the fastest, or nobody. */
@@ -64,6 +81,8 @@ export interface SenderSettings {
    * after the answer false, when it calls `drained`.
    */
   readonly reuse: boolean
+  /** Where packets are encoded. */
+  readonly memory: ChunkMemory
 }
 
 export const SENDER_DEFAULTS: SenderSettings = {
@@ -85,6 +104,7 @@ export const SENDER_DEFAULTS: SenderSettings = {
   parity: "auto",
   linger: 5_000,
   reuse: false,
+  memory: ORDINARY,
 }
 
 /** Sizes in bytes, times in milliseconds. RECEIVER_DEFAULTS has the reasons for the defaults. */

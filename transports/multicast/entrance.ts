@@ -2,9 +2,9 @@ import type { Handshake, ListenerSink, PeerHello, SocketType } from "../../core/
 import { HeddleError } from "../../core/errors.ts"
 import { formatSender } from "./address.ts"
 import type { InboundSession } from "./engine.ts"
-import { partsOf } from "./ports.ts"
 import { senderOf } from "./roles.ts"
 import { SessionConnection } from "./session-connection.ts"
+import { partsOf } from "./source.ts"
 import type { Station } from "./station.ts"
 
 const NO_BYTES = Buffer.alloc(0)

@@ -1,4 +1,4 @@
-import type { SenderSettings, SenderStats } from "./engine.ts"
+import type { Nearby, SenderSettings, SenderStats } from "./engine.ts"
 import type { SentWindow } from "./sender-window.ts"
 import { OVERHEAD, type Report } from "./wire.ts"
 
@@ -32,6 +32,7 @@ export class FlowControl {
   private readonly settings: SenderSettings
   private readonly stats: SenderStats
   private readonly window: SentWindow
+  private readonly nearby: Nearby | null
   private readonly receivers = new Map<number, Receiver>()
   /** Nobody's window is smaller: one packet must always be possible. */
   private readonly least: number
@@ -43,7 +44,8 @@ export class FlowControl {
   /** Reports came since the limit was reckoned: of many that come together only the last makes work. */
   private stale = false
 
-  constructor(settings: SenderSettings, stats: SenderStats, window: SentWindow) {
+  constructor(settings: SenderSettings, stats: SenderStats, window: SentWindow, nearby: Nearby | null) {
+    this.nearby = nearby
     this.settings = settings
     this.stats = stats
     this.window = window
@@ -57,6 +59,20 @@ export class FlowControl {
     return this.receivers.size
   }
 
+  /** What is free of a window when `hasRoom` says so. */
+  get room(): number {
+    return this.step
+  }
+
+  /** A receiver has consumed everything before this packet. */
+  moved(receiver: Receiver, position: number, now: number): void {
+    receiver.position = position
+    receiver.cost = this.window.costBefore(position)
+    receiver.received = Math.max(receiver.received, position)
+    receiver.heard = now
+    this.changed()
+  }
+
   /** The first packet goes out. */
   began(now: number): void {
     if (this.young) this.setupEnds = now + SETUP
@@ -65,8 +81,9 @@ export class FlowControl {
   /** Whether a packet of so much cost has to wait when all before it cost `sent`. */
   holds(sent: number, cost: number, now: number): boolean {
     if (this.stale) this.reckon()
-    if (sent + cost > this.limit) return true
-    return this.lags(now)
+    if (!this.over(sent, cost, now)) return false
+    // Those nearby may have come farther since they were looked at.
+    return this.nearby?.gather() !== true || this.over(sent, cost, now)
   }
 
   /**
@@ -75,6 +92,7 @@ export class FlowControl {
    */
   hasRoom(sent: number): boolean {
     if (this.stale) this.reckon()
+    if (this.limit - sent < this.step && this.nearby?.gather() === true) this.reckon()
     return this.limit - sent >= this.step
   }
 
@@ -94,7 +112,7 @@ export class FlowControl {
       return null
     }
     if (report.leaves) {
-      this.receivers.delete(report.receiver)
+      if (receiver !== undefined) this.forget(report.receiver, receiver)
       this.changed()
       return null
     }
@@ -114,6 +132,7 @@ export class FlowControl {
         used: Number.NEGATIVE_INFINITY,
       }
       this.receivers.set(report.receiver, receiver)
+      this.nearby?.joined(receiver)
     }
     // Reports may overtake each other.
     if (report.position > receiver.position) {
@@ -137,7 +156,7 @@ export class FlowControl {
       this.setupEnds = Number.POSITIVE_INFINITY
     }
     const oldest = now - this.settings.receiverTimeout
-    for (const [id, receiver] of this.receivers) if (receiver.heard < oldest) this.receivers.delete(id)
+    for (const [id, receiver] of this.receivers) if (receiver.heard < oldest) this.forget(id, receiver)
     this.changed()
   }
 
@@ -151,6 +170,16 @@ export class FlowControl {
   allReceived(sequence: number): boolean {
     for (const { received } of this.receivers.values()) if (received < sequence) return false
     return true
+  }
+
+  private over(sent: number, cost: number, now: number): boolean {
+    if (this.stale) this.reckon()
+    return sent + cost > this.limit || this.lags(now)
+  }
+
+  private forget(id: number, receiver: Receiver): void {
+    this.receivers.delete(id)
+    this.nearby?.left(receiver)
   }
 
   private changed(): void {

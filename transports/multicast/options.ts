@@ -1,4 +1,5 @@
 import type { LinkOptions } from "../../core/contract.ts"
+import type { ChunkMemory } from "./chunks.ts"
 import { RECEIVER_DEFAULTS, type ReceiverSettings, SENDER_DEFAULTS, type SenderSettings } from "./engine.ts"
 
 /** Bytes that we ask the operating system to keep of a group until we read them; it may give less. */
@@ -18,7 +19,12 @@ export function outletBuffer({ receiveBufferSize = -1 }: LinkOptions): number {
   return receiveBufferSize < 0 ? OUTLET_BUFFER : receiveBufferSize
 }
 
-export function senderSettings(options: LinkOptions, kind: number, datagram: number): SenderSettings {
+export function senderSettings(
+  options: LinkOptions,
+  kind: number,
+  datagram: number,
+  memory: ChunkMemory,
+): SenderSettings {
   const { multicastWindow = WINDOW, recoveryInterval, rate = 0, multicastFlow, multicastParity } = options
   return {
     ...SENDER_DEFAULTS,
@@ -34,6 +40,7 @@ export function senderSettings(options: LinkOptions, kind: number, datagram: num
     linger: Number.POSITIVE_INFINITY,
     // Our ports copy what they cannot send at once, or answer false.
     reuse: true,
+    memory,
     // A datagram of the largest kind would be all of it.
     initialWindow: Math.max(SENDER_DEFAULTS.initialWindow, 2 * datagram),
   }

@@ -7,6 +7,10 @@ import {
   type InboundSession,
   type ReceiverSettings,
 } from "./engine.ts"
+import type { NearMembers } from "./near/members.ts"
+import type { NearSenders } from "./near/senders.ts"
+import { partsOf, sourceOf } from "./source.ts"
+import { BELL, isPacket, NEAR } from "./wire.ts"
 
 /** Where a group's datagrams go. */
 export interface Group {
@@ -30,6 +34,9 @@ export class Outlet implements DatagramReader {
   /** Of a sender. */
   readonly host: GroupHost
   sender: GroupSender | null = null
+  /** Members on this machine, where their memory can be shared. */
+  readonly members: NearMembers | null
+  senders: NearSenders | null = null
   onFailed: (error: Error) => void = () => {}
   private readonly group: Group
   private readonly alarm: Alarm
@@ -40,23 +47,28 @@ export class Outlet implements DatagramReader {
   private tried = 0
   private refused = 0
 
-  constructor(port: DatagramPort, { group, clock, random }: Surroundings) {
+  constructor(port: DatagramPort, { group, clock, random }: Surroundings, members: NearMembers | null) {
+    this.members = members
     this.port = port
     this.group = group
     this.alarm = new Alarm(clock, () => {
       this.sender?.tick()
-      port.flush?.()
+      this.members?.tick()
+      this.flush()
     })
     this.host = {
       now: () => clock.now(),
       random,
       send: bytes => this.toGroup(bytes),
+      shares: bytes => this.members?.shares(bytes) ?? false,
+      nearby: members,
       wake: at => this.alarm.set(at),
     }
     port.start(this)
   }
 
   toGroup(bytes: Buffer): boolean {
+    if (this.members?.publish(bytes)) return true
     this.tried++
     return this.port.send(bytes, this.group.host, this.group.port)
   }
@@ -67,20 +79,32 @@ export class Outlet implements DatagramReader {
     this.port.send(bytes, host, port)
   }
 
+  flush(): void {
+    this.members?.ring()
+    this.port.flush?.()
+  }
+
   close(): void {
     this.alarm.cancel()
+    this.members?.close()
     this.port.close()
   }
 
   datagram(bytes: Buffer, host: string, port: number, more = false): void {
-    const { sender } = this
-    if (sender === null) return
+    const { sender, senders } = this
     if (port !== this.lastPort || host !== this.lastHost) {
       this.lastHost = host
       this.lastPort = port
       this.lastKey = sourceOf(host, port)
     }
-    sender.received(bytes, this.lastKey, more)
+    const type = bytes[3]
+    if ((type === NEAR || type === BELL) && isPacket(bytes)) {
+      if (type === NEAR) senders?.offered(bytes, this.lastKey)
+      else if (this.members?.isOf(bytes)) this.members.rung()
+      else senders?.rung(bytes)
+      return
+    }
+    sender?.received(bytes, this.lastKey, more)
   }
 
   /**
@@ -93,7 +117,7 @@ export class Outlet implements DatagramReader {
 
   drained(): void {
     this.sender?.drained()
-    this.port.flush?.()
+    this.flush()
   }
 
   failed(error: Error): void {
@@ -105,6 +129,7 @@ export class Outlet implements DatagramReader {
 export class Inlet implements DatagramReader {
   readonly port: DatagramPort
   readonly receiver: GroupReceiver
+  senders: NearSenders | null = null
   onSession: (session: InboundSession) => void = session => session.close()
   onFailed: (error: Error) => void = () => {}
   private readonly alarm: Alarm
@@ -114,7 +139,10 @@ export class Inlet implements DatagramReader {
 
   constructor(port: DatagramPort, outlet: Outlet, { clock, random }: Surroundings, settings: ReceiverSettings) {
     this.port = port
-    this.alarm = new Alarm(clock, () => this.receiver.tick())
+    this.alarm = new Alarm(clock, () => {
+      this.receiver.tick()
+      this.senders?.review()
+    })
     const host: GroupHost = {
       now: () => clock.now(),
       random,
@@ -128,6 +156,7 @@ export class Inlet implements DatagramReader {
 
   close(): void {
     this.receiver.close()
+    this.senders?.close()
     this.alarm.cancel()
     this.port.close()
   }
@@ -138,7 +167,12 @@ export class Inlet implements DatagramReader {
       this.lastPort = port
       this.lastSource = sourceOf(host, port)
     }
-    this.receiver.received(bytes, this.lastSource)
+    const { senders } = this
+    if (senders === null) this.receiver.received(bytes, this.lastSource)
+    else {
+      if (senders.before(bytes, this.lastSource)) this.receiver.received(bytes, this.lastSource)
+      senders.after(bytes, this.lastSource)
+    }
   }
 
   // Nothing is sent by this port.
@@ -148,14 +182,4 @@ export class Inlet implements DatagramReader {
   failed(error: Error): void {
     this.onFailed(error)
   }
-}
-
-function sourceOf(host: string, port: number): string {
-  return `${host} ${port}`
-}
-
-/** Host and port of what `datagram` made of them. */
-export function partsOf(source: string): { host: string; port: number } {
-  const cut = source.lastIndexOf(" ")
-  return { host: source.slice(0, cut), port: Number(source.slice(cut + 1)) }
 }

@@ -135,6 +135,11 @@ export class GroupReceiver {
     else if (type !== STATUS) stats.malformed++
   }
 
+  /** Null = it is not known. */
+  sessionOf(high: number, low: number, source: string): Session | null {
+    return this.find(high, low, source)
+  }
+
   tick(): void {
     if (this.closed) return
     const now = this.host.now()

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer"
 import type { GroupHost, SenderSettings, SenderStats } from "./engine.ts"
-import { FlowControl } from "./flow.ts"
+import { FlowControl, type Receiver } from "./flow.ts"
 import { TokenBucket } from "./rate.ts"
 import { SenderParity } from "./sender-parity.ts"
 import { Repairs } from "./sender-repairs.ts"
@@ -101,7 +101,7 @@ export class SenderOutput {
       receivers: 0,
     }
     this.window = new SentWindow(settings.window, settings.recoveryInterval)
-    this.flow = new FlowControl(settings, this.stats, this.window)
+    this.flow = new FlowControl(settings, this.stats, this.window, host.nearby ?? null)
     this.repairs = new Repairs(settings, this.stats, this.window, now)
     this.parity = new SenderParity(settings.parity, key, settings.kind, this.flow)
     const { rate, datagram } = settings
@@ -197,6 +197,22 @@ export class SenderOutput {
     if (this.bucket !== null && !this.bucket.ready(now)) return
     if (now >= this.parity.dueAt) this.sendParity(now)
     else this.coverAt = this.parity.dueAt
+  }
+
+  /** A receiver has consumed everything before this packet. False = that cannot be. */
+  moved(receiver: Receiver, position: number): boolean {
+    if (position <= receiver.position || position > this.unsent) return false
+    this.heardAt = this.host.now()
+    this.flow.moved(receiver, position, this.heardAt)
+    return true
+  }
+
+  /** Flow control holds something back: those nearby shall say when there is room. True = there is. */
+  await(): boolean {
+    const { nearby } = this.host
+    if (!nearby || (this.roomy && !this.flow.holds(this.sentCost, this.waiting, this.host.now()))) return false
+    const cost = this.sentCost + Math.max(this.flow.room, this.waiting)
+    return nearby.await(({ window }) => Math.min(this.unsent, this.window.packetAt(cost - window)))
   }
 
   /** True = what may be sent has perhaps changed. */
@@ -314,7 +330,8 @@ export class SenderOutput {
     if (!this.host.send(bytes)) this.portOpen = false
   }
 
-  private repair(bytes: Buffer, now: number): void {
+  private repair(sent: Buffer, now: number): void {
+    const bytes = this.host.shares?.(sent) ? Buffer.from(sent) : sent
     bytes[4] |= RETX
     // What follows a repair tells who has missed it.
     this.heartbeatInterval = FIRST_HEARTBEAT

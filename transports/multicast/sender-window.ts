@@ -54,6 +54,18 @@ export class SentWindow {
     return this.before[Math.max(sequence, this.trail) & this.mask]
   }
 
+  /** The first packet with so much cost before it; `lead + 1` = none has. */
+  packetAt(cost: number): number {
+    let low = this.trail
+    let high = this.lead + 1
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2)
+      if (this.before[middle & this.mask] < cost) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   sent(sequence: number, now: number): void {
     this.sentAt[sequence & this.mask] = now
   }

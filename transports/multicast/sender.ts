@@ -3,7 +3,7 @@ import { copyInto } from "../../core/bytes.ts"
 import type { Message } from "../../core/contract.ts"
 import { View, viewOf } from "../../core/view.ts"
 import { Chunks } from "./chunks.ts"
-import { type GroupHost, SENDER_DEFAULTS, type SenderSettings, type SenderStats } from "./engine.ts"
+import { type GroupHost, type Receiver, SENDER_DEFAULTS, type SenderSettings, type SenderStats } from "./engine.ts"
 import { SenderOutput } from "./sender-output.ts"
 import {
   DATA,
@@ -56,6 +56,8 @@ export class GroupSender {
   private readonly chunks: Chunks
   private chunk: Buffer = NO_CHUNK
   private memory: ArrayBufferLike = NO_CHUNK.buffer
+  /** Where the chunk begins in it. */
+  private memoryAt = 0
   /** The open datagram within the chunk: its beginning, its end so far, and how far it may reach; 0 when none is open. */
   private base = 0
   private at = 0
@@ -90,7 +92,7 @@ export class GroupSender {
     const window = Math.max(given.window, 2 * (datagram + OVERHEAD))
     this.key = sessionKey(sessionId)
     this.kind = given.kind
-    this.chunks = new Chunks(CHUNK, given.reuse)
+    this.chunks = new Chunks(CHUNK, given.reuse, given.memory)
     this.datagram = datagram
     const nextMessage = (): number => (this.limit === 0 ? this.begun : this.firstNumber)
     this.output = new SenderOutput(host, { ...given, datagram, window }, this.key, nextMessage)
@@ -130,9 +132,19 @@ export class GroupSender {
     this.work()
   }
 
+  /** A receiver has consumed everything before this packet, and does not say so by a report. False = that cannot be. */
+  moved(receiver: Receiver, position: number): boolean {
+    return this.output.moved(receiver, position)
+  }
+
+  /** Goes on if there is room by now. */
+  goOn(): void {
+    this.work()
+  }
+
   tick(): void {
     this.output.tick()
-    if (this.begun === this.begunBefore) this.chunks.release(this.output.free)
+    if (this.begun === this.begunBefore) this.release()
     this.begunBefore = this.begun
     this.work()
   }
@@ -213,6 +225,27 @@ export class GroupSender {
   /** Goes on as far as it may. */
   private work(): void {
     if (this.working) return
+    this.goAsFar()
+    // Twice at most: what is free then is a quarter of a window.
+    if ((!this.ready || this.flushWanted) && this.output.await()) this.goAsFar()
+    this.output.arm()
+    if (this.ready && this.owesDrain) {
+      this.owesDrain = false
+      this.onDrain()
+    }
+  }
+
+  /** Nothing was sent for a while: memory of packets that are not kept any more goes. */
+  private release(): void {
+    const { output } = this
+    this.chunks.release(output.free)
+    if (this.limit !== 0 || !this.chunks.releaseLast(output.lead, output.free)) return
+    this.chunk = NO_CHUNK
+    this.memory = NO_CHUNK.buffer
+    this.at = this.base = 0
+  }
+
+  private goAsFar(): void {
     this.working = true
     const { output } = this
     output.transmit()
@@ -244,11 +277,6 @@ export class GroupSender {
     // Who was told to stop begins again when it is worth it.
     this.ready = output.clear && empty && (!this.owesDrain || this.ending || output.roomy)
     if (this.ending && this.ready && this.limit === 0) output.finish()
-    output.arm()
-    if (this.ready && this.owesDrain) {
-      this.owesDrain = false
-      this.onDrain()
-    }
   }
 
   /** Writes the pending message, until it is whole or a packet has to wait. */
@@ -310,6 +338,7 @@ export class GroupSender {
     if (this.chunk.length - base < Math.max(SMALLEST_DATAGRAM, this.datagram / 4)) {
       this.chunk = this.chunks.next(this.output.lead, this.output.free)
       this.memory = this.chunk.buffer
+      this.memoryAt = this.chunk.byteOffset
       base = 0
     }
     this.base = base
@@ -326,7 +355,7 @@ export class GroupSender {
 
   private seal(): void {
     const { chunk, base, at } = this
-    const bytes = new View(this.memory, base, at - base)
+    const bytes = new View(this.memory, this.memoryAt + base, at - base)
     putStart(chunk, base, DATA, 0, this.kind, this.key)
     putU16(chunk, base + 6, this.firstAt > 0 && this.firstAt < at ? this.firstAt - base : 0)
     putU16(chunk, base + 30, 0)

@@ -47,6 +47,8 @@ export class SessionReports {
   receivers = 0
   /** `order` of the packet that came last. */
   heard = 0
+  /** The sender looks there how far we are: reports only tell that we are alive. */
+  moved: ((position: number) => void) | null = null
   private readonly context: SessionContext
   private readonly stats: ReceiverStats
   private readonly of: { readonly key: SessionKey; readonly source: string }
@@ -93,6 +95,10 @@ export class SessionReports {
 
   /** Reports when enough was consumed (MC-31). */
   flush(now: number): void {
+    if (this.moved !== null) {
+      this.moved(this.window.next)
+      return
+    }
     const share = this.receivers > CROWD ? 2 : 4
     if (this.unreported >= this.promised / share && this.unreported > 0) this.status(now)
   }
@@ -152,7 +158,8 @@ export class SessionReports {
     const { settings, host } = this.context
     const { next } = this.window
     this.interval = this.reported === next ? Math.min(SLOWEST_STATUS, this.interval * 2) : settings.statusInterval
-    const interval = Math.min(SLOWEST_STATUS, this.interval * Math.max(1, this.receivers / LARGE_GROUP))
+    const crowd = this.moved === null ? this.receivers / LARGE_GROUP : SLOWEST_STATUS
+    const interval = Math.min(SLOWEST_STATUS, this.interval * Math.max(1, crowd))
     const wait = ++this.reports < FIRST_REPORTS ? Math.min(AGAIN * this.reports, interval) : interval
     this.statusAt = now + wait * (0.75 + host.random() / 2)
     this.stats.statuses++

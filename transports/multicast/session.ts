@@ -294,6 +294,26 @@ export class Session implements MessageSink {
     this.leave()
   }
 
+  /** The first packet that was not consumed. */
+  get position(): number {
+    return this.window.next
+  }
+
+  /** Who is told of each packet that was consumed, in place of reports by datagrams. */
+  get moved(): ((position: number) => void) | null {
+    return this.reports.moved
+  }
+
+  set moved(told: ((position: number) => void) | null) {
+    this.reports.moved = told
+  }
+
+  /** Whether this packet has not come yet. */
+  lacks(sequence: number): boolean {
+    const { window } = this
+    return sequence > window.high || (sequence >= window.next && window.packet(sequence) === null)
+  }
+
   /** Frees what it keeps, and tells the sender not to wait for us. */
   leave(): void {
     this.free("closed")

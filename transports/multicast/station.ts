@@ -3,8 +3,11 @@ import { groupHost, multicastInterface, sourceHost } from "../udp/address.ts"
 import type { DatagramPort } from "../udp/port.ts"
 import { portSettings } from "../udp/udp-options.ts"
 import type { MulticastAddress } from "./address.ts"
-import { GroupSender, newSessionId } from "./engine.ts"
+import { ORDINARY } from "./chunks.ts"
+import { GroupSender, newSessionId, SENDER_DEFAULTS } from "./engine.ts"
 import { datagramSize } from "./mtu.ts"
+import { NearMembers } from "./near/members.ts"
+import { NearSenders } from "./near/senders.ts"
 import { inletBuffer, outletBuffer, receiverSettings, senderSettings } from "./options.ts"
 import { Inlet, Outlet } from "./ports.ts"
 import type { Role } from "./roles.ts"
@@ -64,7 +67,7 @@ export class Station {
   }
 
   private constructor(
-    { clock, random }: World,
+    { clock, random, native }: World,
     address: MulticastAddress,
     role: Role,
     options: LinkOptions,
@@ -74,14 +77,29 @@ export class Station {
   ) {
     this.port = inlet?.port ?? address.port
     const surroundings = { group: { host: address.group, port: this.port }, clock, random }
-    this.outlet = new Outlet(outlet, surroundings)
+    const shared = options.sharedMemory > 0 ? native : null
+    const session = newSessionId(random)
+    const members =
+      shared === null || !role.sends
+        ? null
+        : new NearMembers(shared, {
+            port: outlet,
+            clock,
+            session,
+            window: options.multicastWindow ?? SENDER_DEFAULTS.window,
+            any: options.multicastFlow === "fastest",
+          })
+    this.outlet = new Outlet(outlet, surroundings, members)
     this.inlet =
       inlet === null
         ? null
         : new Inlet(inlet, this.outlet, surroundings, receiverSettings(options, inlet.receiveBuffer))
+    if (this.inlet !== null && shared !== null)
+      this.inlet.senders = this.outlet.senders = new NearSenders(shared, clock, this.inlet.receiver, outlet)
     if (role.sends) {
-      const session = newSessionId(random)
-      this.outlet.sender = new GroupSender(this.outlet.host, senderSettings(options, role.kind, datagram), session)
+      const settings = senderSettings(options, role.kind, datagram, members ?? ORDINARY)
+      this.outlet.sender = new GroupSender(this.outlet.host, settings, session)
+      members?.serve(this.outlet.sender)
       // MCT-8 a Bus hears its own datagrams, too.
       this.inlet?.receiver.ignore(session)
     }

@@ -10,6 +10,8 @@ import type {
   Transport,
 } from "../../core/contract.ts"
 import { fromSystem, HeddleError } from "../../core/errors.ts"
+import type { Native } from "../native/addon.ts"
+import { loadNative } from "../native/native.ts"
 import { openPort } from "../udp/open-port.ts"
 import type { OpenPort } from "../udp/port.ts"
 import { portSettings } from "../udp/udp-options.ts"
@@ -38,8 +40,13 @@ export class MulticastTransport implements Transport {
   private readonly world: World
 
   /** For a simulated network: its ports, its clock, and numbers that are the same in each run. */
-  constructor(open: OpenPort = openPort, clock: Clock = machineClock, random: () => number = unguessable) {
-    this.world = { open, clock, random }
+  constructor(
+    open: OpenPort = openPort,
+    clock: Clock = machineClock,
+    random: () => number = unguessable,
+    native: Native | null = open === openPort ? loadNative() : null,
+  ) {
+    this.world = { open, clock, random, native }
   }
 
   check(endpoint: Endpoint, side: "listen" | "dial", type: SocketType, options?: LinkOptions): void {

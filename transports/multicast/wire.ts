@@ -33,6 +33,10 @@ export const HEARTBEAT = 2
 export const STATUS = 3
 export const NAK = 4
 export const PARITY = 5
+/** Of a sender to one receiver: where the memory is that it shares. */
+export const NEAR = 6
+/** There is something to read in that memory. */
+export const BELL = 7
 
 /** Sent before; a receiver does not join a session by it. */
 export const RETX = 1

@@ -1,3 +1,4 @@
+import type { Native } from "../native/addon.ts"
 import type { OpenPort } from "../udp/port.ts"
 import type { Clock } from "./clock.ts"
 
@@ -6,4 +7,6 @@ export interface World {
   readonly open: OpenPort
   readonly clock: Clock
   readonly random: () => number
+  /** For memory that members on the same machine share; null = there is none. */
+  readonly native: Native | null
 }

@@ -1,12 +1,12 @@
 import type dgram from "node:dgram"
-import { copyInto } from "../../core/bytes.ts"
-import { viewOf } from "../../core/view.ts"
 import type { Addon } from "../native/addon.ts"
-import { descriptorOf, encodeAddress, ReceivedBatch, SendBatch } from "../native/udp.ts"
+import { descriptorOf, ReceivedBatch, SendBatch } from "../native/udp.ts"
+import { Addresses } from "./addresses.ts"
+import { keep } from "./keep.ts"
 import { plain } from "./node-port.ts"
 import type { DatagramPort, DatagramReader, PortOptions } from "./port.ts"
 import { openSocket, receiveBufferOf } from "./socket.ts"
-import { type Sender, Sources, scopeOf } from "./sources.ts"
+import { type Sender, Sources } from "./sources.ts"
 
 /** The largest datagram that there is. */
 const SLOT = 64 * 1024
@@ -14,10 +14,6 @@ const SLOT = 64 * 1024
 const SLOTS = 32
 /** Bytes that one event may read beyond its own datagram: Node reads up to 32 in a row, and timers and others wait. */
 const EVENT_BYTES = 256 * 1024
-/** Datagrams up to so many bytes are copied into a common chunk. */
-const PACKED = 16 * 1024
-const CHUNK = 64 * 1024
-
 /** From here on a datagram is sent where it lies: the call costs less than the copy. */
 const COPY_LIMIT = 8 * 1024
 /** What may go out in one turn: then others shall read, for every receive buffer is finite. */
@@ -26,27 +22,6 @@ const TURN_BYTES = 1024 * 1024
 
 /** Where all ports of this thread read: what is read is copied at once, so that an idle port owns no memory. */
 let room: ReceivedBatch | null = null
-let chunk: Buffer = Buffer.alloc(0)
-let chunkEnd = 0
-
-/** Memory of its own for a datagram. */
-function keep(bytes: Buffer): Buffer {
-  const { length } = bytes
-  if (length > PACKED) {
-    const own = Buffer.allocUnsafeSlow(length)
-    copyInto(own, bytes, 0)
-    return own
-  }
-  if (chunkEnd + length > chunk.length) {
-    chunk = Buffer.allocUnsafeSlow(CHUNK)
-    chunkEnd = 0
-  }
-  const start = chunkEnd
-  copyInto(chunk, bytes, start)
-  // By words: a transport may reckon with them.
-  chunkEnd += (length + 3) & ~3
-  return viewOf(chunk, start, start + length)
-}
 
 interface Held {
   readonly bytes: Buffer
@@ -64,6 +39,7 @@ export class NativePort implements DatagramPort {
   private readonly socket: dgram.Socket
   private readonly descriptor: number
   private readonly family: 4 | 6
+  private readonly addresses: Addresses
   private readonly sources = new Sources()
   private reader: DatagramReader | null = null
   private over = false
@@ -105,6 +81,7 @@ export class NativePort implements DatagramPort {
     this.socket = socket
     this.descriptor = descriptorOf(socket)
     this.family = family
+    this.addresses = new Addresses(family)
     this.mostBytes = turnBytes
     this.closed = new Promise(resolve => socket.once("close", resolve))
     // The first of what is there; the others follow it by one call.
@@ -172,11 +149,7 @@ export class NativePort implements DatagramPort {
   /** False = it cannot be sent there. */
   private redirect(host: string, port: number): boolean {
     try {
-      const zone = host.indexOf("%")
-      this.address =
-        zone < 0
-          ? encodeAddress(host, port, this.family)
-          : encodeAddress(host.slice(0, zone), port, this.family, scopeOf(host.slice(zone + 1)))
+      this.address = this.addresses.of(host, port)
     } catch (error) {
       this.refused(error)
       return false
