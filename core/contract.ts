@@ -78,7 +78,7 @@ export interface LinkOptions {
   readonly backlog: number
   /** Connections that one listener lets be in the handshake at once; more are closed. */
   readonly maxHandshakes: number
-  /** Bytes of shared memory for each direction of a connection that can use it; 0 = none. */
+  /** Bytes of shared memory for each direction of a connection that can use it; of a group's member whether it shares any; 0 = none. */
   readonly sharedMemory: number
   /** Only when there is traffic, where the peer agrees; otherwise at once. Default false. */
   readonly sharedMemoryLate?: boolean

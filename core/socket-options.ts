@@ -23,6 +23,8 @@ export interface CommonOptions {
   /**
    * Bytes of shared memory for each direction of an `ipc://` connection between two Heddle processes that have the native
    * addon; rounded up to a power of two; 0 = messages pass through the Unix socket. Who connects decides. Default 1 MiB.
+   * Of a `multicast://` socket: whether members on the same machine share memory (0 = datagrams only); its size follows from
+   * `multicastWindow`.
    */
   sharedMemory: number
   /**

@@ -22,7 +22,7 @@ export class Group {
 
   /** `hosts`: the sender is on the first, each receiver on one of its own; null = all on this machine, by loopback. */
   static async open(who: Contestant, size: number, receivers: number, hosts: Hosts | null): Promise<Group> {
-    const place = who.way === "multicast" ? multicastEndpoint(hosts) : () => "tcp://127.0.0.1:*"
+    const place = who.way.startsWith("multicast") ? multicastEndpoint(hosts) : () => "tcp://127.0.0.1:*"
     const command = (role: "group-send" | "group-receive", index: number, endpoint: string): Command => {
       const plain = who.peer.command({ role, values: { size, endpoint, receivers } }, who.way)
       return hosts === null ? plain : hosts.at(index, plain)
@@ -32,7 +32,7 @@ export class Group {
     try {
       const endpoint = await sender.ready(WATCHDOG)
       for (let index = 1; index <= receivers; index++) {
-        const there = who.way === "multicast" ? place(index) : endpoint
+        const there = who.way.startsWith("multicast") ? place(index) : endpoint
         children.push(new Child(`${who.label} receiver ${index}`, command("group-receive", index, there)))
       }
       const group = new Group(sender, children.slice(1))

@@ -64,12 +64,12 @@ class MulticastScenario implements Scenario {
 
 export function multicastFan(): Scenario {
   const receivers = 20
-  const about = `one publisher to ${receivers} subscribers in ${receivers} other processes, nothing dropped: one group on loopback beside ${receivers} tcp connections`
+  const about = `one publisher to ${receivers} subscribers in ${receivers} other processes, nothing dropped: one group on loopback (in shared memory, and by datagrams as between machines) beside ${receivers} tcp connections`
   return new MulticastScenario({ name: "multicast-fan", about, receivers })
 }
 
 export function multicastThroughput(): Scenario {
   const about =
-    "one sender to one receiver, two processes: a group on loopback beside tcp, and PUSH to PULL as in tcp-thr"
+    "one sender to one receiver, two processes: a group on loopback (in shared memory, and by datagrams as between machines) beside tcp, and PUSH to PULL as in tcp-thr"
   return new MulticastScenario({ name: "multicast-thr", about, receivers: 1 })
 }

@@ -57,7 +57,9 @@ describe("npm run bench", () => {
     for (const text of ["heddle (consume)", "fanout: sender cpu", "64 B"]) assert.ok(picture.includes(text), text)
   })
 
-  it("calls a service in closed and open loops, and writes a page", async () => {
+  it("calls a service in closed and open loops, and writes a page", async function () {
+    // Twelve pairs of processes, one after the other, on a machine that may be busy.
+    this.timeout(300_000)
     const json = join(folder, "api.json")
     const html = join(folder, "api.html")
     const short = ["--rates", "300", "--rounds", "1", "--seconds", "0.1", "--peers", "http1,http2,grpc,ws"]

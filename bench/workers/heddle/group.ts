@@ -18,9 +18,10 @@ const PACE = 1
 const SILENCE = 12_000
 
 export async function groupSend(task: Arguments, parent: Parent): Promise<void> {
-  const socket = task.text("way") === "tcp-push" ? new Push() : new Publisher({ noDrop: true })
+  const way = task.text("way")
+  const socket = way === "tcp-push" ? new Push() : new Publisher({ noDrop: true, ...memoryOf(way) })
   const endpoint = task.text("endpoint")
-  if (task.text("way") === "multicast") socket.connect(endpoint)
+  if (way.startsWith("multicast")) socket.connect(endpoint)
   else await socket.bind(endpoint)
   const size = task.number("size")
   const payload = Buffer.alloc(size)
@@ -65,7 +66,8 @@ export async function groupSend(task: Arguments, parent: Parent): Promise<void> 
 
 export async function groupReceive(task: Arguments, parent: Parent): Promise<void> {
   const endpoint = task.text("endpoint")
-  const socket = task.text("way") === "tcp-push" ? new Pull() : new Subscriber()
+  const way = task.text("way")
+  const socket = way === "tcp-push" ? new Pull() : new Subscriber(memoryOf(way))
   const mended = (): Mended => {
     const all = { mended: 0, missed: 0 }
     for (const { mended = 0, mendedTime = 0 } of socket.stats().peers) {
@@ -76,12 +78,17 @@ export async function groupReceive(task: Arguments, parent: Parent): Promise<voi
   }
   const meter = new GroupMeter(task.number("size"), parent, mended)
   if (socket instanceof Subscriber) socket.subscribe()
-  if (task.text("way") === "multicast") await socket.bind(endpoint)
+  if (way.startsWith("multicast")) await socket.bind(endpoint)
   else socket.connect(endpoint)
   socket.consume(([message]) => meter.message(message))
   parent.onLine(line => meter.asked(line))
   parent.ready("")
   await parent.gone
+}
+
+/** "multicast-datagrams": as between machines. */
+function memoryOf(way: string): { sharedMemory?: number } {
+  return way === "multicast-datagrams" ? { sharedMemory: 0 } : {}
 }
 
 type Mended = Pick<Passage, "mended" | "missed">
