@@ -13,7 +13,7 @@ import { NearWriter } from "./writer.ts"
 /** Chunks beyond the window, of which some are never quite full: the one that is written, and those whose packets are just leaving it. */
 const SLACK = 1.1
 const MORE_CHUNKS = 6
-/** A chunk was full within so many milliseconds: traffic that is worth memory. */
+/** A chunk was full, and a large datagram went out, within so many milliseconds: traffic that is worth memory. */
 const BUSY = 1_000
 /** No chunk was full for so many milliseconds: the memory goes. */
 const IDLE = 30_000
@@ -67,6 +67,8 @@ export class NearMembers implements ChunkMemory, Nearby {
   private unsettled = false
   private tickets = 0
   private chunkAt = Number.NEGATIVE_INFINITY
+  /** When the latest large datagram went out. */
+  private largeAt = Number.NEGATIVE_INFINITY
   private showAt = 0
   private lookAt = 0
   private unrung = 0
@@ -139,12 +141,17 @@ export class NearMembers implements ChunkMemory, Nearby {
   /** A packet that lies in a chunk goes out. True = nobody needs it as a datagram. */
   publish(bytes: Buffer): boolean {
     const { writer } = this
+    const now = this.clock.now()
+    const large = bytes.length >= LARGE
+    if (large) {
+      if (now - this.largeAt > BUSY) this.unsettled = true
+      this.largeAt = now
+    }
     if (writer === null || this.members.size === 0 || !writer.owns(bytes)) return false
-    if (this.unsettled) this.settle(writer)
+    if (this.unsettled || (writer.open && now - this.largeAt > BUSY)) this.settle(writer)
     if (!writer.open) return false
     writer.publish(bytes)
-    if (!this.alone || bytes.length < LARGE) return false
-    const now = this.clock.now()
+    if (!this.alone || !large) return false
     if (now >= this.showAt) {
       this.showAt = now + SHOW
       return false
@@ -259,7 +266,7 @@ export class NearMembers implements ChunkMemory, Nearby {
   /** One is full: soon after the one before, it is traffic that is worth memory, if somebody is there to read it. */
   private chunkIsDue(): void {
     const now = this.clock.now()
-    const busy = now - this.chunkAt < BUSY
+    const busy = now - this.chunkAt < BUSY && now - this.largeAt < BUSY
     this.chunkAt = now
     if (this.writer !== null || this.impossible || !busy) return
     if ([...this.members.values()].some(({ ours }) => ours)) this.share()
@@ -329,9 +336,11 @@ export class NearMembers implements ChunkMemory, Nearby {
       else if (writer.opened(member.slot) || now - member.offeredAt < PATIENCE) pending++
     }
     const others = this.members.size - reading - pending
-    this.alone = others + pending === 0
-    this.unsettled = pending > 0 && others === 0
-    writer.open = others === 0
+    // Flushed packets alone go both ways anyway: then once is enough.
+    const open = others === 0 && now - this.largeAt <= BUSY
+    this.alone = open && pending === 0
+    this.unsettled = open && pending > 0
+    writer.open = open
     // Nobody gives those back: a memory with new ones is made by the next traffic.
     if (others > 0 && writer.abandoned > SLOTS / 2) this.retire()
   }
