@@ -25,6 +25,8 @@ export interface Nearby {
   left(receiver: Receiver): void
   /** Tells the sender what they say (`moved`). True = something is new. */
   gather(): boolean
+  /** Every receiver that is known gets what is sent there: hardly anything is lost on the way. */
+  readonly alone: boolean
   /** `goOn` shall be called when each of them has come to the packet that `goal` gives for it. True = they have. */
   await(goal: (receiver: Receiver) => number): boolean
 }

@@ -166,6 +166,11 @@ export class FlowControl {
     return true
   }
 
+  /** Whether nobody is known who may lose packets on the way. */
+  get safe(): boolean {
+    return this.nearby?.alone ?? false
+  }
+
   /** Whether every receiver has got everything before this packet. */
   allReceived(sequence: number): boolean {
     for (const { received } of this.receivers.values()) if (received < sequence) return false

@@ -122,7 +122,7 @@ export class SenderParity {
 
   private choose(sequence: number, now: number): number {
     const { choice, flow } = this
-    if (choice === false) return 0
+    if (choice === false || flow.safe) return 0
     if (choice === "auto" && (now - this.askedAt > LASTING || flow.count < LEAST_RECEIVERS)) return 0
     if (!flow.allTakeParity) return 0
     if (choice !== "auto") return choice

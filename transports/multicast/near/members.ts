@@ -61,8 +61,7 @@ export class NearMembers implements ChunkMemory, Nearby {
   private writer: NearWriter | null = null
   /** There is no memory to be had, or the window is too large. */
   private impossible: boolean
-  /** Every receiver that is known reads here. */
-  private alone = false
+  alone = false
   /** Somebody has come, or gone, or is yet to begin to read. */
   private unsettled = false
   private tickets = 0
