@@ -50,7 +50,7 @@ export const SLOTS = 64
 export const STATE = 0
 /** 1 = the reader sleeps: whoever publishes rings. */
 export const WANTED = 1
-/** Packets that the reader has taken. */
+/** Packets that the reader has taken or passed over: who sleeps and has all is not rung by others. */
 export const PROGRESS = 2
 /** The term in which the reader takes packets here; 0 = it never has. */
 export const READS = 3

@@ -180,13 +180,16 @@ export class NearReader {
     return Atomics.exchange(words, ROOM_WANTED, 0) === 1
   }
 
-  /** Others that sleep: at most two, which wake others in turn. The caller must ring them. */
+  /** Others that sleep while there is something to read: at most two, which wake others in turn. The caller must ring them. */
   sleepers(): Sleeper[] {
     const { words } = this
     const found: Sleeper[] = []
+    const published = Atomics.load(words, PUBLISHED)
     for (let index = 0; index < this.used && found.length < RUNG; index++) {
       const at = slotAt(index)
       if (at === this.at || Atomics.load(words, at + WANTED) !== 1) continue
+      // Who has everything would only ring others, us among them, and so for ever.
+      if (Atomics.load(words, at + PROGRESS) === published) continue
       if (Atomics.exchange(words, at + WANTED, 0) !== 1) continue
       const length = Math.min(HOST_BYTES, Math.max(0, words[at + HOST_LENGTH]))
       found.push({
@@ -203,6 +206,7 @@ export class NearReader {
 
   /** Asks to be rung. False = there is something to read already. */
   sleep(): boolean {
+    Atomics.store(this.words, this.at + PROGRESS, this.count)
     // SYNC POINT sleep: wish before look, as the sender publishes before it looks (NearWriter.wakes).
     Atomics.store(this.words, this.at + WANTED, 1)
     if (this.available === 0) return true
