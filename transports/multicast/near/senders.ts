@@ -94,8 +94,7 @@ export class NearSenders {
   }
 
   close(): void {
-    for (const one of this.sources) one.reader.close()
-    this.sources = []
+    for (const one of [...this.sources]) this.leave(one)
   }
 
   /** `source`: null = whoever brings the packet. */
@@ -130,11 +129,21 @@ export class NearSenders {
       const packet = reader.take()
       if (packet === null) continue
       bytes += packet.length
-      if (session.lacks(u48(packet, 16))) this.receiver.received(packet, session.source)
+      if (session.lacks(u48(packet, 16))) this.give(one, packet)
     }
     if (over || session.state !== "open") this.leave(one)
     else if (ready && !reader.sleep()) this.goOnLater(one)
     return true
+  }
+
+  private give(one: Source, packet: Buffer): void {
+    try {
+      this.receiver.received(packet, one.session.source)
+    } catch (error) {
+      // Whoever was delivered to has thrown. We are awake, so that nobody rings for the rest.
+      this.goOnLater(one)
+      throw error
+    }
   }
 
   private told({ reader, session }: Source): (position: number) => void {
@@ -156,6 +165,8 @@ export class NearSenders {
   }
 
   private leave(one: Source): void {
+    // Whoever was delivered to may have closed all of it, in the midst of `drain`.
+    if (!this.sources.includes(one)) return
     one.session.moved = null
     one.reader.close()
     this.sources = this.sources.filter(other => other !== one)
