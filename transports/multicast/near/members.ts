@@ -295,12 +295,16 @@ export class NearMembers implements ChunkMemory, Nearby {
     }
   }
 
-  /** Offers are lost as any datagram, and receivers under load are late. */
+  /**
+   * Offers are lost as any datagram, and receivers under load are late. Who thought us gone has given its slot back, and may
+   * have come back itself.
+   */
   private look(writer: NearWriter): void {
     for (const member of this.members.values()) {
-      if (member.slot < 0 || member.reads) continue
+      if (member.slot < 0 || (member.reads && writer.taken(member.slot))) continue
       this.unsettled = true
-      if (member.offers < OFFERS && !writer.opened(member.slot)) this.tell(member, writer)
+      if (!writer.taken(member.slot)) this.offer(member, writer)
+      else if (member.offers < OFFERS && !writer.opened(member.slot)) this.tell(member, writer)
     }
   }
 
@@ -310,7 +314,12 @@ export class NearMembers implements ChunkMemory, Nearby {
     member.slot = writer.offer(member.host, member.port, member.ticket)
     member.offers = 0
     member.offeredAt = this.clock.now()
-    if (member.slot >= 0) this.tell(member, writer)
+    member.reads = member.tells = false
+    if (member.slot < 0) return
+    this.tell(member, writer)
+    // Whoever gave it back, unnoticed by us.
+    for (const other of this.members.values())
+      if (other !== member && other.slot === member.slot) this.offer(other, writer)
   }
 
   private tell(member: Member, writer: NearWriter): void {

@@ -153,6 +153,11 @@ export class NearWriter {
     return count
   }
 
+  /** Whether the reader, if there is one, has not given it back. */
+  taken(slot: number): boolean {
+    return Atomics.load(this.words, slotAt(slot) + STATE) === TAKEN
+  }
+
   /** Whether the reader has the memory. */
   opened(slot: number): boolean {
     return Atomics.load(this.words, slotAt(slot) + TICKET) === 0

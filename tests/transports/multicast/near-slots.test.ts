@@ -1,0 +1,154 @@
+import assert from "node:assert/strict"
+import type { GroupSender, Receiver } from "../../../transports/multicast/engine.ts"
+import { NearMembers } from "../../../transports/multicast/near/members.ts"
+import { keyOf, readNear } from "../../../transports/multicast/near/packets.ts"
+import { NearReader, type Place } from "../../../transports/multicast/near/reader.ts"
+import { HEADER, NEAR, putU48 } from "../../../transports/multicast/wire.ts"
+import { loadNative } from "../../../transports/native/native.ts"
+import { closesAfterEach, later } from "../../support/cleanup.ts"
+
+const SESSION = "0123456789abcdef"
+const CHUNK = 256 * 1024
+const LARGE = 16 * 1024
+
+const CONSUMER = { lacks: () => false, position: 1 }
+
+function receiver(port: number): Receiver {
+  return {
+    source: `127.0.0.1 ${port}`,
+    position: 0,
+    cost: 0,
+    received: 1,
+    window: CHUNK,
+    heard: 0,
+    parity: true,
+    used: Number.NEGATIVE_INFINITY,
+  }
+}
+
+/** A sender's end, and whoever it offers its memory to. */
+class Bench {
+  readonly native = loadNative() as NonNullable<ReturnType<typeof loadNative>>
+  now = 1_000
+  /** Datagrams to receivers, by port. */
+  readonly sent = new Map<number, Buffer[]>()
+  wentOn = 0
+  readonly members: NearMembers
+  private chunk: Buffer
+  private at = 0
+  private sequence = 0
+
+  constructor() {
+    const port = {
+      host: "127.0.0.1",
+      port: 1,
+      closed: Promise.resolve(),
+      start: () => {},
+      close: () => {},
+      send: (bytes: Buffer, _host: string, to: number) => {
+        this.sent.set(to, [...(this.sent.get(to) ?? []), bytes])
+        return true
+      },
+    }
+    const clock = { now: () => this.now, after: () => ({ cancel: () => {} }) }
+    this.members = new NearMembers(this.native, { port, clock, session: SESSION, window: 1024 * 1024, any: false })
+    this.members.serve({ moved: () => false, goOn: () => this.wentOn++ } as unknown as GroupSender)
+    later(() => this.members.close())
+    this.chunk = this.members.take(CHUNK)
+  }
+
+  /** One that is there before the memory is. */
+  join(port: number): Receiver {
+    const joined = receiver(port)
+    this.members.joined(joined)
+    return joined
+  }
+
+  /** A chunk of shared memory, if somebody is there to read it. */
+  share(): void {
+    this.chunk = this.members.take(CHUNK)
+    this.at = 0
+    assert.ok(this.members.shares(this.chunk))
+  }
+
+  offers(port: number): Place[] {
+    const near = (this.sent.get(port) ?? []).filter(bytes => bytes[3] === NEAR)
+    return near.map(bytes => readNear(bytes) as Place)
+  }
+
+  open(port: number): NearReader {
+    const key = keyOf((this.sent.get(port) as Buffer[])[0])
+    return new NearReader(this.native, this.offers(port).at(-1) as Place, key)
+  }
+
+  /** True = nobody needs it as a datagram. */
+  publish(): boolean {
+    const packet = this.chunk.subarray(this.at, this.at + LARGE)
+    this.at += LARGE
+    putU48(packet, 16, ++this.sequence)
+    return this.members.publish(packet)
+  }
+
+  look(): void {
+    this.now += 600
+    this.members.tick()
+  }
+}
+
+function takeAll(reader: NearReader): number {
+  let count = 0
+  while (reader.available > 0 && reader.ready(CONSUMER)) if ((reader.take()?.length ?? 0) >= HEADER) count++
+  return count
+}
+
+describe("Slots of shared memory", () => {
+  closesAfterEach()
+
+  before(function () {
+    if (loadNative() === null) this.skip()
+  })
+
+  it("who gave its slot back does not read, and is offered another", () => {
+    const bench = new Bench()
+    bench.join(7_001)
+    bench.share()
+    const reader = bench.open(7_001)
+    bench.publish()
+    assert.equal(takeAll(reader), 1)
+    // The first large one goes out as a datagram, too.
+    bench.publish()
+    assert.equal(bench.publish(), true)
+    reader.close()
+    bench.look()
+    assert.equal(bench.publish(), false)
+    assert.equal(bench.publish(), false)
+    assert.equal(bench.offers(7_001).length, 2)
+    const again = bench.open(7_001)
+    later(() => again.close())
+    bench.publish()
+    assert.equal(takeAll(again), 1)
+    bench.publish()
+    assert.equal(bench.publish(), true)
+  })
+
+  it("a slot that was given back, and taken by another, is no longer the first one's", () => {
+    const bench = new Bench()
+    const first = bench.join(7_001)
+    bench.share()
+    const reader = bench.open(7_001)
+    bench.publish()
+    takeAll(reader)
+    bench.publish()
+    reader.close()
+    bench.join(7_002)
+    assert.equal(bench.offers(7_002)[0].slot, bench.offers(7_001)[0].slot)
+    const second = bench.open(7_002)
+    later(() => second.close())
+    bench.publish()
+    takeAll(second)
+    // The first one does not read, whatever is in the slot that it had.
+    assert.equal(bench.publish(), false)
+    bench.members.left(first)
+    assert.equal(second.over, false)
+  })
+})
