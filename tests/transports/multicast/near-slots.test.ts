@@ -3,7 +3,7 @@ import type { GroupSender, Receiver } from "../../../transports/multicast/engine
 import { NearMembers } from "../../../transports/multicast/near/members.ts"
 import { keyOf, readNear } from "../../../transports/multicast/near/packets.ts"
 import { NearReader, type Place } from "../../../transports/multicast/near/reader.ts"
-import { HEADER, NEAR, putU48 } from "../../../transports/multicast/wire.ts"
+import { BELL, HEADER, NEAR, putU48 } from "../../../transports/multicast/wire.ts"
 import { loadNative } from "../../../transports/native/native.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
 
@@ -150,5 +150,45 @@ describe("Slots of shared memory", () => {
     assert.equal(bench.publish(), false)
     bench.members.left(first)
     assert.equal(second.over, false)
+  })
+
+  it("a bell of a reader that came to its goal has the sender look again, although it knew that already", () => {
+    const bench = new Bench()
+    bench.join(7_001)
+    bench.share()
+    const reader = bench.open(7_001)
+    later(() => reader.close())
+    bench.publish()
+    takeAll(reader)
+    bench.members.gather()
+    assert.equal(
+      bench.members.await(() => 2),
+      false,
+    )
+    // The reader has seen the first wish, and takes back the second.
+    reader.moved(2)
+    assert.equal(
+      bench.members.await(() => 2),
+      true,
+    )
+    bench.members.rung()
+    assert.equal(bench.wentOn, 1)
+  })
+
+  it("whoever sleeps is rung for what went out just before the end", () => {
+    const bench = new Bench()
+    bench.join(7_001)
+    bench.share()
+    const reader = bench.open(7_001)
+    later(() => reader.close())
+    bench.publish()
+    takeAll(reader)
+    bench.publish()
+    takeAll(reader)
+    assert.ok(reader.sleep())
+    assert.equal(bench.publish(), true)
+    bench.members.close()
+    assert.equal((bench.sent.get(7_001) as Buffer[]).filter(bytes => bytes[3] === BELL).length, 1)
+    assert.equal(takeAll(reader), 1)
   })
 })

@@ -243,7 +243,9 @@ export class NearMembers implements ChunkMemory, Nearby {
 
   /** Who was waited for has come to its goal; or somebody says so. */
   rung(): void {
-    if (this.gather()) this.sender?.goOn()
+    this.gather()
+    // Also without news: the wish that was taken back may be one that we had renewed meanwhile.
+    this.sender?.goOn()
   }
 
   tick(): void {
@@ -258,6 +260,7 @@ export class NearMembers implements ChunkMemory, Nearby {
   }
 
   close(): void {
+    this.ring()
     this.retire()
     this.impossible = true
   }
