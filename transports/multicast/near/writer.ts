@@ -93,6 +93,8 @@ export class NearWriter {
     this.generations[index]++
     // SYNC POINT generation: raised before anything is written (NearReader.take).
     Atomics.store(this.words, GENERATIONS + index, this.generations[index])
+    // On ARM what is written behind a store may be seen before it, but not what is behind a load behind it.
+    Atomics.load(this.words, GENERATIONS + index)
   }
 
   /** Whether packets go out here. */
@@ -115,6 +117,8 @@ export class NearWriter {
   /** Of a packet in one of the chunks. */
   publish(bytes: Uint8Array): void {
     const { words } = this
+    // SYNC POINT entry: what was published before is seen before an older entry changes (see `renew`; NearReader.take).
+    Atomics.load(words, PUBLISHED)
     const at = entryAt(this.published)
     const offset = bytes.byteOffset - CHUNKS_AT
     words[at] = offset
