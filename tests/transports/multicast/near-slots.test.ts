@@ -191,4 +191,16 @@ describe("Slots of shared memory", () => {
     assert.equal((bench.sent.get(7_001) as Buffer[]).filter(bytes => bytes[3] === BELL).length, 1)
     assert.equal(takeAll(reader), 1)
   })
+
+  it("a ticket that is none opens no slot that is taken", () => {
+    const bench = new Bench()
+    bench.join(7_001)
+    bench.share()
+    const reader = bench.open(7_001)
+    later(() => reader.close())
+    const key = keyOf((bench.sent.get(7_001) as Buffer[])[0])
+    const [place] = bench.offers(7_001)
+    for (const ticket of [place.ticket, 0, place.ticket + 1])
+      assert.throws(() => new NearReader(bench.native, { ...place, ticket }, key), /another memory/)
+  })
 })

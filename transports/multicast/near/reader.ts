@@ -91,7 +91,8 @@ export class NearReader {
     const proof = Buffer.from(this.memory, NONCE_AT * 4, NONCE_BYTES)
     const ours = words[MAGIC_AT] === MAGIC && words[HIGH_AT] >>> 0 === key.high && words[LOW_AT] >>> 0 === key.low
     // A ticket is for one reader: an offer that comes twice, or late, opens nothing.
-    if (!ours || !proof.equals(nonce) || Atomics.compareExchange(words, this.at + TICKET, ticket, 0) !== ticket) {
+    const theirs = ticket === 0 || !ours || !proof.equals(nonce)
+    if (theirs || Atomics.compareExchange(words, this.at + TICKET, ticket, 0) !== ticket) {
       native.releaseMemory(this.memory)
       throw new Error("another memory")
     }
