@@ -26,6 +26,8 @@ const OFFERS = 8
 const SHOW = 50
 /** Smaller datagrams were flushed: they go to all at once, for by the chain of bells the last one would have them late. */
 const LARGE = 8 * 1024
+/** To ask for our addresses takes 0.2 ms, and anybody may join and leave: the answer is good for so many milliseconds. */
+const FRESH = 1_000
 /** Bytes after which sleeping readers are woken in the midst of a turn. */
 const RING_BYTES = 256 * 1024
 /** The sender wakes so many itself; these wake others. */
@@ -183,7 +185,7 @@ export class NearMembers implements ChunkMemory, Nearby {
     const member = {
       host,
       port,
-      ours: isOurs(host),
+      ours: isOurs(host, this.clock.now()),
       slot: -1,
       ticket: 0,
       offers: 0,
@@ -357,11 +359,15 @@ export class NearMembers implements ChunkMemory, Nearby {
   }
 }
 
+let ours = new Set<string>()
+let oursUntil = Number.NEGATIVE_INFINITY
+
 /** Whether it is an address of this machine. */
-function isOurs(host: string): boolean {
+function isOurs(host: string, now: number): boolean {
   if (host.startsWith("127.") || host === "::1") return true
-  const plain = host.split("%")[0]
-  for (const addresses of Object.values(os.networkInterfaces()))
-    for (const { address } of addresses ?? []) if (address === plain) return true
-  return false
+  if (now >= oursUntil) {
+    oursUntil = now + FRESH
+    ours = new Set(Object.values(os.networkInterfaces()).flatMap(found => (found ?? []).map(({ address }) => address)))
+  }
+  return ours.has(host.split("%")[0])
 }
