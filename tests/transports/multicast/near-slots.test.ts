@@ -1,16 +1,40 @@
 import assert from "node:assert/strict"
-import type { GroupSender, Receiver } from "../../../transports/multicast/engine.ts"
+import {
+  GroupReceiver,
+  type GroupSender,
+  type InboundSession,
+  type Receiver,
+} from "../../../transports/multicast/engine.ts"
 import { NearMembers } from "../../../transports/multicast/near/members.ts"
 import { keyOf, readNear } from "../../../transports/multicast/near/packets.ts"
 import { NearReader, type Place } from "../../../transports/multicast/near/reader.ts"
-import { BELL, HEADER, NEAR, putU48 } from "../../../transports/multicast/wire.ts"
+import { NearSenders } from "../../../transports/multicast/near/senders.ts"
+import {
+  BELL,
+  blockFlags,
+  DATA,
+  EOS,
+  HEADER,
+  HEARTBEAT,
+  LONG,
+  NEAR,
+  PARITY,
+  putStart,
+  putU16,
+  putU32,
+  putU48,
+  sessionKey,
+} from "../../../transports/multicast/wire.ts"
 import { loadNative } from "../../../transports/native/native.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
+import { until } from "../../support/wait.ts"
 
 const SESSION = "0123456789abcdef"
+const KEY = sessionKey(SESSION)
 const CHUNK = 256 * 1024
 const LARGE = 16 * 1024
 
+const never = (): { cancel(): void } => ({ cancel: () => {} })
 const CONSUMER = { lacks: () => false, position: 1 }
 
 function receiver(port: number): Receiver {
@@ -34,6 +58,8 @@ class Bench {
   readonly sent = new Map<number, Buffer[]>()
   wentOn = 0
   readonly members: NearMembers
+  /** The packet that was published last. */
+  last: Buffer = Buffer.alloc(0)
   private chunk: Buffer
   private at = 0
   private sequence = 0
@@ -50,8 +76,8 @@ class Bench {
         return true
       },
     }
-    const clock = { now: () => this.now, after: () => ({ cancel: () => {} }) }
-    this.members = new NearMembers(this.native, { port, clock, session: SESSION, window: 1024 * 1024, any: false })
+    const clock = { now: () => this.now, after: never }
+    this.members = new NearMembers(this.native, { port, clock, session: SESSION, window: 64 * CHUNK, any: false })
     this.members.serve({ moved: () => false, goOn: () => this.wentOn++ } as unknown as GroupSender)
     later(() => this.members.close())
     this.chunk = this.members.take(CHUNK)
@@ -84,8 +110,19 @@ class Bench {
   /** True = nobody needs it as a datagram. */
   publish(): boolean {
     const packet = this.chunk.subarray(this.at, this.at + LARGE)
+    if (packet.length < LARGE) {
+      this.share()
+      return this.publish()
+    }
     this.at += LARGE
+    putStart(packet, 0, DATA, 0, 0, KEY)
+    putU16(packet, 6, HEADER)
     putU48(packet, 16, ++this.sequence)
+    putU48(packet, 24, 1)
+    putU48(packet, 32, this.sequence - 1)
+    packet[HEADER] = LONG
+    putU32(packet, HEADER + 1, LARGE - HEADER - 5)
+    this.last = packet
     return this.members.publish(packet)
   }
 
@@ -202,5 +239,71 @@ describe("Slots of shared memory", () => {
     const [place] = bench.offers(7_001)
     for (const ticket of [place.ticket, 0, place.ticket + 1])
       assert.throws(() => new NearReader(bench.native, { ...place, ticket }, key), /another memory/)
+  })
+
+  it("a heartbeat, and a sum, wait for the packets that they speak of; a sum is of no use then", async () => {
+    const bench = new Bench()
+    const source = "127.0.0.1 1"
+    const host = {
+      now: () => bench.now,
+      random: () => 0.5,
+      send: () => true,
+      reply: () => {},
+      wake: () => {},
+    }
+    let messages = 0
+    let ended = ""
+    const events = {
+      session: (session: InboundSession) => {
+        session.onMessage = () => messages++
+        session.onEnd = reason => {
+          ended = reason
+        }
+      },
+    }
+    const receiver = new GroupReceiver(host, { receiveWindow: 64 * CHUNK }, events)
+    const port = {
+      host: "",
+      port: 7_001,
+      closed: Promise.resolve(),
+      start: () => {},
+      close: () => {},
+      send: () => true,
+    }
+    const senders = new NearSenders(bench.native, { now: () => bench.now, after: never }, receiver, port)
+    later(() => senders.close())
+    const hears = (bytes: Buffer): void => {
+      if (senders.before(bytes, source)) receiver.received(bytes, source)
+      senders.after(bytes, source)
+    }
+    bench.join(7_001)
+    bench.share()
+    bench.publish()
+    hears(Buffer.from(bench.last))
+    senders.offered((bench.sent.get(7_001) as Buffer[])[0], source)
+    bench.publish()
+    hears(Buffer.from(bench.last))
+    const total = 500
+    for (let count = 2; count < total; count++) bench.publish()
+    assert.equal(messages, 2)
+    const parity = Buffer.alloc(HEADER + 100)
+    putStart(parity, 0, PARITY, blockFlags(4), 0, KEY)
+    putU48(parity, 16, total - 3)
+    putU16(parity, 24, 4)
+    hears(parity)
+    assert.ok(messages < total)
+    const heartbeat = Buffer.alloc(HEADER)
+    putStart(heartbeat, 0, HEARTBEAT, EOS, 0, KEY)
+    putU48(heartbeat, 16, total)
+    putU48(heartbeat, 24, 1)
+    putU48(heartbeat, 32, total)
+    hears(heartbeat)
+    assert.ok(messages < total)
+    assert.equal(receiver.stats.heartbeats, 0)
+    bench.now += 100
+    receiver.tick()
+    assert.equal(receiver.stats.naks, 0)
+    await until(() => ended !== "")
+    assert.deepEqual([messages, ended, receiver.stats.gaps], [total, "ended", 0])
   })
 })

@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts"
 import type { GroupReceiver } from "../engine.ts"
 import type { Session } from "../session.ts"
 import { partsOf } from "../source.ts"
-import { DATA, HEADER, HEARTBEAT, RETX, u48 } from "../wire.ts"
+import { DATA, HEADER, HEARTBEAT, PARITY, RETX, u48 } from "../wire.ts"
 import { ENTRIES } from "./layout.ts"
 import { bellOf, keyOf, readNear } from "./packets.ts"
 import { NearReader } from "./reader.ts"
@@ -21,6 +21,8 @@ interface Source {
   readonly session: Session
   readonly reader: NearReader
   scheduled: boolean
+  /** The latest that spoke of packets that were still to be read: the sender may have told its end by it, and be gone. */
+  heartbeat: Buffer | null
 }
 
 /** The senders of a group on a receiver's own machine, whose packets it reads from their memory. */
@@ -53,7 +55,7 @@ export class NearSenders {
     if (this.sources.length >= MOST_SENDERS || this.sources.some(one => one.session === session)) return
     try {
       const reader = new NearReader(this.native, place, key)
-      this.sources.push({ session, reader, scheduled: false })
+      this.sources.push({ session, reader, scheduled: false, heartbeat: null })
     } catch {
       // Another machine's, or another user's: datagrams serve as well.
     }
@@ -78,7 +80,8 @@ export class NearSenders {
     if (one === undefined) return true
     const type = bytes[3]
     const whole = this.drain(one, type === DATA ? Number.POSITIVE_INFINITY : TURN_BYTES)
-    if (type === HEARTBEAT) return whole
+    if (type === HEARTBEAT && !whole) one.heartbeat = bytes
+    if (type === HEARTBEAT || type === PARITY) return whole
     return type !== DATA || (bytes[4] & RETX) !== 0 || !one.reader.began || one.session.lacks(u48(bytes, 16))
   }
 
@@ -131,6 +134,9 @@ export class NearSenders {
       bytes += packet.length
       if (session.lacks(u48(packet, 16))) this.give(one, packet)
     }
+    const { heartbeat } = one
+    one.heartbeat = null
+    if (heartbeat !== null && session.state === "open") this.give(one, heartbeat)
     if (over || session.state !== "open") this.leave(one)
     else if (ready && !reader.sleep()) this.goOnLater(one)
     return true
