@@ -121,6 +121,11 @@ export class SenderOutput {
     return this.window.lead
   }
 
+  /** The first packet that was never sent. */
+  get sent(): number {
+    return this.unsent
+  }
+
   /** Memory of packets before this one is nobody's any more: not while the port may still have some of it to send. */
   get free(): number {
     return this.portOpen ? this.window.trail : 0

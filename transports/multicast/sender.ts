@@ -226,8 +226,11 @@ export class GroupSender {
   private work(): void {
     if (this.working) return
     this.goAsFar()
-    // Twice at most: what is free then is a quarter of a window.
-    if ((!this.ready || this.flushWanted) && this.output.await()) this.goAsFar()
+    // Until they shall ring us; or nothing goes out although they have come so far: it is others who hold us.
+    for (let sent = 0; (!this.ready || this.flushWanted) && sent !== this.output.sent && this.output.await(); ) {
+      sent = this.output.sent
+      this.goAsFar()
+    }
     this.output.arm()
     if (this.ready && this.owesDrain) {
       this.owesDrain = false

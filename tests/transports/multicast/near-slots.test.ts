@@ -1,10 +1,5 @@
 import assert from "node:assert/strict"
-import {
-  GroupReceiver,
-  type GroupSender,
-  type InboundSession,
-  type Receiver,
-} from "../../../transports/multicast/engine.ts"
+import { GroupReceiver, GroupSender, type InboundSession, type Receiver } from "../../../transports/multicast/engine.ts"
 import { NearMembers } from "../../../transports/multicast/near/members.ts"
 import { keyOf, readNear } from "../../../transports/multicast/near/packets.ts"
 import { NearReader, type Place } from "../../../transports/multicast/near/reader.ts"
@@ -24,6 +19,7 @@ import {
   putU32,
   putU48,
   sessionKey,
+  writeReport,
 } from "../../../transports/multicast/wire.ts"
 import { loadNative } from "../../../transports/native/native.ts"
 import { closesAfterEach, later } from "../../support/cleanup.ts"
@@ -305,5 +301,44 @@ describe("Slots of shared memory", () => {
     assert.equal(receiver.stats.naks, 0)
     await until(() => ended !== "")
     assert.deepEqual([messages, ended, receiver.stats.gaps], [total, "ended", 0])
+  })
+})
+
+describe("A multicast sender and receivers nearby", () => {
+  it("whom it waits for shall ring it, however often they came to their goals while it looked", () => {
+    let known: Receiver | null = null
+    let position = 1
+    const answers: boolean[] = []
+    let now = 0
+    const host = {
+      now: () => now,
+      random: () => 0.5,
+      send: () => true,
+      wake: () => {},
+      nearby: {
+        joined: (receiver: Receiver) => {
+          known = receiver
+        },
+        left: () => {},
+        gather: (): boolean => known !== null && sender.moved(known, position),
+        // For five times the reader comes to its goal just then.
+        await: (goal: (receiver: Receiver) => number): boolean => {
+          answers.push(answers.length < 5)
+          if (known !== null && answers.length <= 5) position = goal(known)
+          return answers.length <= 5
+        },
+      },
+    }
+    const window = 100_000
+    const sender = new GroupSender(host, { window, datagram: 2_000 }, SESSION)
+    const report = { receiver: 1, position: 1, received: 1, window, heard: 0, leaves: false, parity: true }
+    sender.received(writeReport(KEY, report, []), "127.0.0.1 7001")
+    // Older than its first window is a limit.
+    sender.send([Buffer.alloc(1)])
+    sender.flush()
+    now = 1_000
+    sender.tick()
+    assert.equal(sender.send([Buffer.alloc(10 * window)]), false)
+    assert.deepEqual(answers, [true, true, true, true, true, false])
   })
 })
