@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer"
 import { randomFillSync } from "node:crypto"
+import fs from "node:fs"
 import type { Native } from "../../native/addon.ts"
 import type { SessionKey } from "../wire.ts"
 import {
@@ -44,7 +45,6 @@ export class NearWriter {
   readonly descriptor: number
   readonly size: number
   readonly nonce: Buffer
-  private readonly native: Native
   readonly memory: ArrayBuffer
   private readonly words: Int32Array
   private readonly unused: Buffer[] = []
@@ -55,11 +55,15 @@ export class NearWriter {
 
   /** `any`: the first reader that comes to its goal rings, not the last. Throws where there is no memory to be had. */
   constructor(native: Native, chunks: number, key: SessionKey, any: boolean) {
-    this.native = native
     this.size = sharedSize(chunks)
     const { memory, descriptor } = native.createMemory(this.size)
     this.memory = memory
-    this.descriptor = descriptor
+    try {
+      // Node closes what `fs` has opened when a worker thread is terminated; nobody would close the other.
+      this.descriptor = fs.openSync(`/proc/self/fd/${descriptor}`, "r+")
+    } finally {
+      native.closeDescriptor(descriptor)
+    }
     this.words = new Int32Array(memory, 0, CHUNKS_AT / 4)
     this.generations = new Int32Array(chunks)
     this.words[MAGIC_AT] = MAGIC
@@ -207,6 +211,6 @@ export class NearWriter {
   close(): void {
     this.open = false
     Atomics.store(this.words, CLOSED, 1)
-    this.native.closeDescriptor(this.descriptor)
+    fs.closeSync(this.descriptor)
   }
 }
