@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer"
 import { randomFillSync } from "node:crypto"
-import fs from "node:fs"
 import type { Native } from "../../native/addon.ts"
 import type { SessionKey } from "../wire.ts"
 import {
@@ -45,6 +44,7 @@ export class NearWriter {
   readonly descriptor: number
   readonly size: number
   readonly nonce: Buffer
+  private readonly native: Native
   readonly memory: ArrayBuffer
   private readonly words: Int32Array
   private readonly unused: Buffer[] = []
@@ -55,15 +55,11 @@ export class NearWriter {
 
   /** `any`: the first reader that comes to its goal rings, not the last. Throws where there is no memory to be had. */
   constructor(native: Native, chunks: number, key: SessionKey, any: boolean) {
+    this.native = native
     this.size = sharedSize(chunks)
     const { memory, descriptor } = native.createMemory(this.size)
     this.memory = memory
-    try {
-      // Node closes what `fs` has opened when a worker thread is terminated; nobody would close the other.
-      this.descriptor = fs.openSync(`/proc/self/fd/${descriptor}`, "r+")
-    } finally {
-      native.closeDescriptor(descriptor)
-    }
+    this.descriptor = descriptor
     this.words = new Int32Array(memory, 0, CHUNKS_AT / 4)
     this.generations = new Int32Array(chunks)
     this.words[MAGIC_AT] = MAGIC
@@ -211,6 +207,6 @@ export class NearWriter {
   close(): void {
     this.open = false
     Atomics.store(this.words, CLOSED, 1)
-    fs.closeSync(this.descriptor)
+    this.native.closeDescriptor(this.descriptor)
   }
 }
