@@ -10,6 +10,7 @@ import {
   blockSize,
   blockStart,
   DATA,
+  ELSEWHERE,
   EOS,
   HEADER,
   HEARTBEAT,
@@ -17,14 +18,20 @@ import {
   NAK,
   PARITY,
   RETX,
+  type SessionKey,
   STATUS,
+  sessionId,
   u16,
   u32,
   u48,
+  writeReport,
 } from "./wire.ts"
 
 /** When there is no place for another session, one that was silent for so long has to go: it missed three heartbeats. */
 const SILENT = 3_000
+
+/** Milliseconds between two reports to senders that we have not joined. */
+const KNOCK_PAUSE = 2
 
 /** Everything that a group's port hears: the sessions of its senders. */
 export class GroupReceiver {
@@ -60,6 +67,7 @@ export class GroupReceiver {
   private readonly own = new Set<string>()
   private wakeAt = Number.POSITIVE_INFINITY
   private closed = false
+  private nextKnock = Number.NEGATIVE_INFINITY
 
   constructor(host: GroupHost, settings: Partial<ReceiverSettings>, events: ReceiverEvents) {
     this.host = host
@@ -214,6 +222,10 @@ export class GroupReceiver {
   ): Session | null {
     if ((bytes[4] & (RETX | EOS)) !== 0) return null
     const key = { high, low }
+    if ((bytes[4] & ELSEWHERE) !== 0) {
+      this.knock(key, source, sequence, now)
+      return null
+    }
     const session = new Session(this.context, key, source, sequence, u48(bytes, 32))
     if (this.own.has(session.id)) return null
     if (this.count >= this.settings.maxSessions && !this.makeRoom(now)) {
@@ -227,6 +239,20 @@ export class GroupReceiver {
     session.open(bytes[5])
     this.wake(session.dueAt)
     return session
+  }
+
+  /** A sender whose packets go elsewhere: when it has heard of us they come here, and we join (MC-60). */
+  private knock(key: SessionKey, source: string, sequence: number, now: number): void {
+    const { host, settings, context } = this
+    if (now < this.nextKnock || this.own.has(sessionId(key.high, key.low))) return
+    this.nextKnock = now + KNOCK_PAUSE
+    const { receiver } = context
+    const position = sequence + 1
+    const window = settings.receiveWindow
+    const report = { receiver, position, received: position, window, heard: 0, leaves: false, parity: settings.parity }
+    const bytes = writeReport(key, report, [])
+    if (host.reply === undefined) host.send(bytes)
+    else host.reply(bytes, source)
   }
 
   /** Lets go the session that matters least, if there is one. */

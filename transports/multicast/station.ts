@@ -9,16 +9,9 @@ import { datagramSize } from "./mtu.ts"
 import { NearMembers } from "./near/members.ts"
 import { NearSenders } from "./near/senders.ts"
 import { inletBuffer, outletBuffer, receiverSettings, senderSettings } from "./options.ts"
-import { Inlet, Outlet } from "./ports.ts"
+import { Inlet, Outlet, TURN_BYTES } from "./ports.ts"
 import type { Role } from "./roles.ts"
 import type { World } from "./world.ts"
-
-/**
- * Bytes of datagrams in one turn of the event loop, more than elsewhere: flow control sees to it that receivers can keep them,
- * and each pause of the sender costs it what twenty receivers' sleep and waking costs. Half of a window; some 4 ms where
- * a datagram of 64 KiB goes to twenty processes.
- */
-const TURN_BYTES = 4 * 1024 * 1024
 
 /** The ports of one endpoint, and the engines behind them: a sender, a receiver, or both. */
 export class Station {
@@ -67,7 +60,7 @@ export class Station {
   }
 
   private constructor(
-    { clock, random, native }: World,
+    { clock, random, native, isOurs }: World,
     address: MulticastAddress,
     role: Role,
     options: LinkOptions,
@@ -88,6 +81,7 @@ export class Station {
             session,
             window: options.multicastWindow ?? SENDER_DEFAULTS.window,
             any: options.multicastFlow === "fastest",
+            isOurs,
           })
     this.outlet = new Outlet(outlet, surroundings, members)
     this.inlet =

@@ -17,6 +17,7 @@ import type { OpenPort } from "../udp/port.ts"
 import { portSettings } from "../udp/udp-options.ts"
 import { type MulticastAddress, parseMulticastAddress } from "./address.ts"
 import { type Clock, machineClock } from "./clock.ts"
+import { forThread } from "./near/thread-memory.ts"
 import { type Role, roleOf } from "./roles.ts"
 import type { World } from "./world.ts"
 
@@ -44,7 +45,7 @@ export class MulticastTransport implements Transport {
     open: OpenPort = openPort,
     clock: Clock = machineClock,
     random: () => number = unguessable,
-    native: Native | null = open === openPort ? loadNative() : null,
+    native: Native | null = open === openPort ? forThread(loadNative()) : null,
   ) {
     this.world = { open, clock, random, native }
   }

@@ -44,6 +44,8 @@ export const RETX = 1
 export const EOS = 2
 /** HEARTBEAT: the sender waits for a STATUS. */
 export const ASK = 4
+/** DATA, HEARTBEAT: packets that follow go elsewhere for now (MC-83): a receiver does not join by it, but reports. */
+export const ELSEWHERE = 64
 /** STATUS: the receiver goes. */
 export const LEAVE = 8
 /** STATUS, NAK: the receiver understands PARITY. */

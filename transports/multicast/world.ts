@@ -9,4 +9,6 @@ export interface World {
   readonly random: () => number
   /** For memory that members on the same machine share; null = there is none. */
   readonly native: Native | null
+  /** Whether an address is one of this machine. Absent = the operating system says. */
+  readonly isOurs?: (host: string) => boolean
 }

@@ -1,13 +1,14 @@
-import os from "node:os"
+import { Buffer } from "node:buffer"
 import type { Native } from "../../native/addon.ts"
 import type { DatagramPort } from "../../udp/port.ts"
 import { type ChunkMemory, ORDINARY } from "../chunks.ts"
 import type { Clock } from "../clock.ts"
 import type { GroupSender, Nearby, Receiver } from "../engine.ts"
 import { partsOf } from "../source.ts"
-import { type SessionKey, sessionKey } from "../wire.ts"
+import { ELSEWHERE, HEARTBEAT, type SessionKey, sessionKey } from "../wire.ts"
 import { CHUNK, MOST_CHUNKS, SLOTS } from "./layout.ts"
 import { bellOf, keyOf, nearOf } from "./packets.ts"
+import { isOfThisMachine } from "./this-machine.ts"
 import { NearWriter } from "./writer.ts"
 
 /** Chunks beyond the window, of which some are never quite full: the one that is written, and those whose packets are just leaving it. */
@@ -26,8 +27,6 @@ const OFFERS = 8
 const SHOW = 50
 /** Smaller datagrams were flushed: they go to all at once, for by the chain of bells the last one would have them late. */
 const LARGE = 8 * 1024
-/** To ask for our addresses takes 0.2 ms, and anybody may join and leave: the answer is good for so many milliseconds. */
-const FRESH = 1_000
 /** Bytes after which sleeping readers are woken in the midst of a turn. */
 const RING_BYTES = 256 * 1024
 /** The sender wakes so many itself; these wake others. */
@@ -55,6 +54,7 @@ export class NearMembers implements ChunkMemory, Nearby {
   private readonly key: SessionKey
   private readonly chunks: number
   private readonly any: boolean
+  private readonly isOurs: (host: string) => boolean
   private readonly bell: Buffer
   private readonly members = new Map<Receiver, Member>()
   /** All that were ever shared: slow readers may still read what is in one that was left. */
@@ -88,18 +88,21 @@ export class NearMembers implements ChunkMemory, Nearby {
       session,
       window,
       any,
+      isOurs = isOfThisMachine,
     }: {
       readonly port: DatagramPort
       readonly clock: Clock
       readonly session: string
       readonly window: number
       readonly any: boolean
+      readonly isOurs?: (host: string) => boolean
     },
   ) {
     this.native = native
     this.port = port
     this.clock = clock
     this.any = any
+    this.isOurs = isOurs
     this.key = sessionKey(session)
     this.bell = bellOf(this.key)
     this.chunks = Math.ceil((window / CHUNK) * SLACK) + MORE_CHUNKS
@@ -117,17 +120,18 @@ export class NearMembers implements ChunkMemory, Nearby {
   }
 
   take(size: number): Buffer {
-    this.chunkIsDue()
+    if (this.wouldShare) this.share()
+    this.chunkAt = this.clock.now()
     return this.writer?.take() ?? ORDINARY.take(size)
   }
 
   again(chunk: Buffer): boolean {
-    this.chunkIsDue()
     const { writer } = this
     // One of a memory that was left is larger than itself.
-    if (writer === null) return chunk.buffer.byteLength === chunk.length
-    if (!writer.owns(chunk)) return false
-    writer.renew(chunk)
+    const fits = writer === null ? chunk.buffer.byteLength === chunk.length && !this.wouldShare : writer.owns(chunk)
+    if (!fits) return false
+    writer?.renew(chunk)
+    this.chunkAt = this.clock.now()
     return true
   }
 
@@ -139,8 +143,8 @@ export class NearMembers implements ChunkMemory, Nearby {
     return this.memories.has(bytes.buffer)
   }
 
-  /** A packet that lies in a chunk goes out. True = nobody needs it as a datagram. */
-  publish(bytes: Buffer): boolean {
+  /** A packet goes out. What it returns is to be sent as a datagram; null = nobody needs one. */
+  publish(bytes: Buffer): Buffer | null {
     const { writer } = this
     const now = this.clock.now()
     const large = bytes.length >= LARGE
@@ -148,14 +152,19 @@ export class NearMembers implements ChunkMemory, Nearby {
       if (now - this.largeAt > BUSY) this.unsettled = true
       this.largeAt = now
     }
-    if (writer === null || this.members.size === 0 || !writer.owns(bytes)) return false
+    if (writer === null || this.members.size === 0) return bytes
+    if (!writer.owns(bytes)) {
+      // Not where nothing is sent, here or there: who comes then need not wait for the next one.
+      if (this.alone && bytes[3] === HEARTBEAT && now - this.largeAt <= BUSY) bytes[4] |= ELSEWHERE
+      return bytes
+    }
     if (this.unsettled || (writer.open && now - this.largeAt > BUSY)) this.settle(writer)
-    if (!writer.open) return false
+    if (!writer.open) return bytes
     writer.publish(bytes)
-    if (!this.alone || !large) return false
-    if (now >= this.showAt) {
+    if (!this.alone) return bytes
+    if (!large || now >= this.showAt) {
       this.showAt = now + SHOW
-      return false
+      return elsewhere(bytes)
     }
     this.unrung += bytes.length
     if (this.unrung >= RING_BYTES) this.ring()
@@ -163,7 +172,7 @@ export class NearMembers implements ChunkMemory, Nearby {
       this.scheduled = true
       process.nextTick(this.ringLater)
     }
-    return true
+    return null
   }
 
   /** Wakes who sleeps, for what went out since the last time. */
@@ -185,7 +194,7 @@ export class NearMembers implements ChunkMemory, Nearby {
     const member = {
       host,
       port,
-      ours: isOurs(host, this.clock.now()),
+      ours: this.isOurs(host),
       slot: -1,
       ticket: 0,
       offers: 0,
@@ -262,18 +271,16 @@ export class NearMembers implements ChunkMemory, Nearby {
   }
 
   close(): void {
-    this.ring()
     this.retire()
     this.impossible = true
   }
 
-  /** One is full: soon after the one before, it is traffic that is worth memory, if somebody is there to read it. */
-  private chunkIsDue(): void {
+  /** A chunk is full, soon after the one before: traffic that is worth memory, if somebody is there to read it. */
+  private get wouldShare(): boolean {
+    if (this.writer !== null || this.impossible) return false
     const now = this.clock.now()
-    const busy = now - this.chunkAt < BUSY && now - this.largeAt < BUSY
-    this.chunkAt = now
-    if (this.writer !== null || this.impossible || !busy) return
-    if ([...this.members.values()].some(({ ours }) => ours)) this.share()
+    if (now - this.chunkAt >= BUSY || now - this.largeAt >= BUSY) return false
+    return [...this.members.values()].some(({ ours }) => ours)
   }
 
   private share(): void {
@@ -291,6 +298,7 @@ export class NearMembers implements ChunkMemory, Nearby {
 
   /** Leaves the memory. There may be another one, when there is traffic. */
   private retire(): void {
+    this.ring()
     this.writer?.close()
     this.writer = null
     this.alone = false
@@ -306,10 +314,14 @@ export class NearMembers implements ChunkMemory, Nearby {
    */
   private look(writer: NearWriter): void {
     for (const member of this.members.values()) {
-      if (member.slot < 0 || (member.reads && writer.taken(member.slot))) continue
+      if (member.slot < 0) continue
+      const left = writer.left(member.slot)
+      if (member.reads && !left) continue
       this.unsettled = true
-      if (!writer.taken(member.slot)) this.offer(member, writer)
-      else if (member.offers < OFFERS && !writer.opened(member.slot)) this.tell(member, writer)
+      if (left) {
+        writer.abandon(member.slot)
+        this.offer(member, writer)
+      } else if (member.offers < OFFERS && !writer.opened(member.slot)) this.tell(member, writer)
     }
   }
 
@@ -320,11 +332,7 @@ export class NearMembers implements ChunkMemory, Nearby {
     member.offers = 0
     member.offeredAt = this.clock.now()
     member.reads = member.tells = false
-    if (member.slot < 0) return
-    this.tell(member, writer)
-    // Whoever gave it back, unnoticed by us.
-    for (const other of this.members.values())
-      if (other !== member && other.slot === member.slot) this.offer(other, writer)
+    if (member.slot >= 0) this.tell(member, writer)
   }
 
   private tell(member: Member, writer: NearWriter): void {
@@ -359,15 +367,9 @@ export class NearMembers implements ChunkMemory, Nearby {
   }
 }
 
-let ours = new Set<string>()
-let oursUntil = Number.NEGATIVE_INFINITY
-
-/** Whether it is an address of this machine. */
-function isOurs(host: string, now: number): boolean {
-  if (host.startsWith("127.") || host === "::1") return true
-  if (now >= oursUntil) {
-    oursUntil = now + FRESH
-    ours = new Set(Object.values(os.networkInterfaces()).flatMap(found => (found ?? []).map(({ address }) => address)))
-  }
-  return ours.has(host.split("%")[0])
+/** As others read the packet where it lies, it is marked in a copy. */
+function elsewhere(packet: Buffer): Buffer {
+  const copy = Buffer.from(packet)
+  copy[4] |= ELSEWHERE
+  return copy
 }

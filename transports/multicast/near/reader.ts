@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer"
+import net from "node:net"
 import type { Native } from "../../native/addon.ts"
 import { keep } from "../../udp/keep.ts"
 import { HEADER, LARGEST_DATAGRAM, type SessionKey, u48 } from "../wire.ts"
@@ -78,6 +79,7 @@ export class NearReader {
   private count: number
   /** In which we take packets; 0 = in none yet. */
   private term = 0
+  private closed = false
 
   /** Throws where it is not the memory that was offered. */
   constructor(native: Native, { pid, descriptor, size, slot, ticket, nonce }: Place, key: SessionKey) {
@@ -134,6 +136,8 @@ export class NearReader {
       return false
     this.term = term
     Atomics.store(words, this.at + POSITION, session.position | 0)
+    // Of this reader nothing is wanted yet: the goal may be that of the one before.
+    words[this.at + GOAL] = session.position | 0
     Atomics.store(words, this.at + READS, term)
     return true
   }
@@ -193,10 +197,9 @@ export class NearReader {
       if (Atomics.load(words, at + PROGRESS) === published) continue
       if (Atomics.exchange(words, at + WANTED, 0) !== 1) continue
       const length = Math.min(HOST_BYTES, Math.max(0, words[at + HOST_LENGTH]))
-      found.push({
-        host: Buffer.from(this.memory, hostAt(index), length).toString("latin1"),
-        port: words[at + PORT] & 0xffff,
-      })
+      const host = Buffer.from(this.memory, hostAt(index), length).toString("latin1")
+      // Others can write here: what is no address would count as a failure of our own port.
+      if (net.isIP(host.split("%")[0]) !== 0) found.push({ host, port: words[at + PORT] & 0xffff })
     }
     return found
   }
@@ -215,8 +218,10 @@ export class NearReader {
     return false
   }
 
-  /** Gives the slot back. */
+  /** Gives the slot back. A second call does nothing: the memory is gone, and the slot another's. */
   close(): void {
+    if (this.closed) return
+    this.closed = true
     Atomics.store(this.words, this.at + WANTED, 0)
     Atomics.store(this.words, this.at + STATE, FREE)
     this.native.releaseMemory(this.memory)

@@ -49,6 +49,8 @@ export class NearWriter {
   private readonly words: Int32Array
   private readonly unused: Buffer[] = []
   private readonly generations: Int32Array
+  /** Slots that we look at: they are nobody else's, also when the reader has left. */
+  private readonly given = new Set<number>()
   private published = 0
   private term = 0
   private terms = 0
@@ -133,6 +135,7 @@ export class NearWriter {
   offer(host: string, port: number, ticket: number): number {
     const { words } = this
     for (let slot = 0; slot < SLOTS; slot++) {
+      if (this.given.has(slot)) continue
       const at = slotAt(slot)
       if (Atomics.compareExchange(words, at + STATE, FREE, TAKEN) !== FREE) continue
       words[at + READS] = 0
@@ -140,6 +143,7 @@ export class NearWriter {
       words[at + PORT] = port
       words[at + TICKET] = ticket
       words[at + HOST_LENGTH] = Buffer.from(this.memory, hostAt(slot), HOST_BYTES).write(host, "latin1")
+      this.given.add(slot)
       if (words[USED] <= slot) Atomics.store(words, USED, slot + 1)
       return slot
     }
@@ -148,6 +152,7 @@ export class NearWriter {
 
   /** Nothing is heard of the reader any more. */
   abandon(slot: number): void {
+    this.given.delete(slot)
     Atomics.compareExchange(this.words, slotAt(slot) + STATE, TAKEN, ABANDONED)
   }
 
@@ -157,9 +162,9 @@ export class NearWriter {
     return count
   }
 
-  /** Whether the reader, if there is one, has not given it back. */
-  taken(slot: number): boolean {
-    return Atomics.load(this.words, slotAt(slot) + STATE) === TAKEN
+  /** Whether the reader has given its slot back. */
+  left(slot: number): boolean {
+    return Atomics.load(this.words, slotAt(slot) + STATE) === FREE
   }
 
   /** Whether the reader has the memory. */
@@ -169,7 +174,7 @@ export class NearWriter {
 
   /** Whether the reader takes what goes out now. */
   reads(slot: number): boolean {
-    return this.term !== 0 && Atomics.load(this.words, slotAt(slot) + READS) === this.term
+    return this.term !== 0 && !this.left(slot) && Atomics.load(this.words, slotAt(slot) + READS) === this.term
   }
 
   /** Whether the reader has ever taken something, and tells here how far it is. */
