@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer"
-import type { SimulatedHost } from "../../../transports/simulated/host.ts"
-import { SimulatedNetwork } from "../../../transports/simulated/network.ts"
-import { SeededRandom } from "../../../transports/simulated/random.ts"
-import { VirtualClock } from "../../../transports/simulated/virtual-clock.ts"
-import type { Sent } from "./follower.ts"
-import type { MachineMemory } from "./near-memory.ts"
-import type { NearScenario, Phase, ProcessPlan, ReceiverPlan, SenderPlan } from "./near-plans.ts"
-import { NearProcess } from "./near-process.ts"
+import type { SimulatedHost } from "../../../../transports/simulated/host.ts"
+import { SimulatedNetwork } from "../../../../transports/simulated/network.ts"
+import { SeededRandom } from "../../../../transports/simulated/random.ts"
+import { VirtualClock } from "../../../../transports/simulated/virtual-clock.ts"
+import type { Sent } from "../follower.ts"
+import type { MachineMemory } from "./machine-memory.ts"
+import type { NearScenario, Phase, ProcessPlan, ReceiverPlan, SenderPlan } from "./plans.ts"
+import { NearProcess } from "./process.ts"
 
 /** Noise that bodies are cut from: made once. */
 const noise = Buffer.alloc(1024 * 1024)

@@ -1,8 +1,8 @@
-import { GroupReceiver, type InboundSession } from "../../../transports/multicast/engine.ts"
-import { NearSenders } from "../../../transports/multicast/near/senders.ts"
-import type { Native } from "../../../transports/native/addon.ts"
-import { later } from "../../support/cleanup.ts"
-import { FakePort, TestTime } from "./near-ports.ts"
+import { GroupReceiver, type InboundSession } from "../../../../transports/multicast/engine.ts"
+import { NearSenders } from "../../../../transports/multicast/near/senders.ts"
+import type { Native } from "../../../../transports/native/addon.ts"
+import { later } from "../../../support/cleanup.ts"
+import { FakePort, TestTime } from "./ports.ts"
 
 export const SOURCE = "127.0.0.1 6001"
 

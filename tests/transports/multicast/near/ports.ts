@@ -1,5 +1,5 @@
-import type { Clock } from "../../../transports/multicast/clock.ts"
-import type { DatagramPort } from "../../../transports/udp/port.ts"
+import type { Clock } from "../../../../transports/multicast/clock.ts"
+import type { DatagramPort } from "../../../../transports/udp/port.ts"
 
 export interface Sent {
   readonly bytes: Buffer

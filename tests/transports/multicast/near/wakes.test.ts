@@ -1,12 +1,12 @@
 import assert from "node:assert/strict"
-import { HOST_LENGTH, POSITION, SLOTS, slotAt, WANTED } from "../../../transports/multicast/near/layout.ts"
-import type { NearReader } from "../../../transports/multicast/near/reader.ts"
-import type { Native } from "../../../transports/native/addon.ts"
-import { closesAfterEach } from "../../support/cleanup.ts"
-import { describeNative } from "../native/addon-fixtures.ts"
-import { FakeNative } from "./near-fake.ts"
-import { begin, checked, Publisher, Taker } from "./near-fixtures.ts"
-import { inOrder, operationsOf, schedules } from "./near-orders.ts"
+import { HOST_LENGTH, POSITION, SLOTS, slotAt, WANTED } from "../../../../transports/multicast/near/layout.ts"
+import type { NearReader } from "../../../../transports/multicast/near/reader.ts"
+import type { Native } from "../../../../transports/native/addon.ts"
+import { closesAfterEach } from "../../../support/cleanup.ts"
+import { describeNative } from "../../native/addon-fixtures.ts"
+import { FakeNative } from "./fake.ts"
+import { begin, checked, Publisher, Taker } from "./fixtures.ts"
+import { inOrder, operationsOf, schedules } from "./orders.ts"
 
 describe("Members of a multicast sender's memory, plain", () => suite(new FakeNative()))
 describeNative("Members of a multicast sender's memory, shared", suite)

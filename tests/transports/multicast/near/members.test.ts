@@ -1,12 +1,12 @@
 import assert from "node:assert/strict"
-import type { Receiver } from "../../../transports/multicast/engine.ts"
-import { NearMembers } from "../../../transports/multicast/near/members.ts"
-import { readNear } from "../../../transports/multicast/near/packets.ts"
-import { NearReader } from "../../../transports/multicast/near/reader.ts"
-import { BELL, NEAR, sessionId } from "../../../transports/multicast/wire.ts"
-import { FakeNative } from "./near-fake.ts"
-import { encode, KEY, Taker } from "./near-fixtures.ts"
-import { FakePort, TestTime } from "./near-ports.ts"
+import type { Receiver } from "../../../../transports/multicast/engine.ts"
+import { NearMembers } from "../../../../transports/multicast/near/members.ts"
+import { readNear } from "../../../../transports/multicast/near/packets.ts"
+import { NearReader } from "../../../../transports/multicast/near/reader.ts"
+import { BELL, NEAR, sessionId } from "../../../../transports/multicast/wire.ts"
+import { FakeNative } from "./fake.ts"
+import { encode, KEY, Taker } from "./fixtures.ts"
+import { FakePort, TestTime } from "./ports.ts"
 
 /** A packet that is worth no datagram where all read here. */
 const LARGE = 16 * 1024

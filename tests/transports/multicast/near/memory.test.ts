@@ -12,15 +12,15 @@ import {
   sharedSize,
   slotAt,
   TERM,
-} from "../../../transports/multicast/near/layout.ts"
-import { LARGEST_DATAGRAM } from "../../../transports/multicast/wire.ts"
-import type { Native } from "../../../transports/native/addon.ts"
-import { closesAfterEach } from "../../support/cleanup.ts"
-import { seeded } from "../../support/random.ts"
-import { describeNative } from "../native/addon-fixtures.ts"
-import { FakeMachine, FakeNative } from "./near-fake.ts"
-import { begin, checked, encode, KEY, LEAST, Publisher, Taker } from "./near-fixtures.ts"
-import { inOrder, operationsOf, schedules } from "./near-orders.ts"
+} from "../../../../transports/multicast/near/layout.ts"
+import { LARGEST_DATAGRAM } from "../../../../transports/multicast/wire.ts"
+import type { Native } from "../../../../transports/native/addon.ts"
+import { closesAfterEach } from "../../../support/cleanup.ts"
+import { seeded } from "../../../support/random.ts"
+import { describeNative } from "../../native/addon-fixtures.ts"
+import { FakeMachine, FakeNative } from "./fake.ts"
+import { begin, checked, encode, KEY, LEAST, Publisher, Taker } from "./fixtures.ts"
+import { inOrder, operationsOf, schedules } from "./orders.ts"
 
 /** What a writer counts, from where a test wants it. */
 interface Counts {

@@ -1,6 +1,6 @@
-import type { LinkOptions, MulticastFlow } from "../../../core/contract.ts"
-import type { Conditions } from "../../../transports/simulated/conditions.ts"
-import { SeededRandom } from "../../../transports/simulated/random.ts"
+import type { LinkOptions, MulticastFlow } from "../../../../core/contract.ts"
+import type { Conditions } from "../../../../transports/simulated/conditions.ts"
+import { SeededRandom } from "../../../../transports/simulated/random.ts"
 
 /** A time without traffic, then messages. Milliseconds. */
 export interface Phase {

@@ -8,8 +8,8 @@ import {
   SLOTS,
   slotAt,
   TICKET,
-} from "../../../transports/multicast/near/layout.ts"
-import type { Random } from "../../support/random.ts"
+} from "../../../../transports/multicast/near/layout.ts"
+import type { Random } from "../../../support/random.ts"
 
 /** The words before the chunks: what the sender says, and what readers say. */
 const HEADER_END = GENERATIONS

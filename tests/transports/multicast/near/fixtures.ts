@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer"
-import { CHUNK } from "../../../transports/multicast/near/layout.ts"
-import { type Consumer, NearReader, type Place } from "../../../transports/multicast/near/reader.ts"
-import { NearWriter } from "../../../transports/multicast/near/writer.ts"
-import { DATA, HEADER, LONG, putStart, putU16, putU32, putU48, u48 } from "../../../transports/multicast/wire.ts"
-import type { Native } from "../../../transports/native/addon.ts"
-import { later } from "../../support/cleanup.ts"
+import { CHUNK } from "../../../../transports/multicast/near/layout.ts"
+import { type Consumer, NearReader, type Place } from "../../../../transports/multicast/near/reader.ts"
+import { NearWriter } from "../../../../transports/multicast/near/writer.ts"
+import { DATA, HEADER, LONG, putStart, putU16, putU32, putU48, u48 } from "../../../../transports/multicast/wire.ts"
+import type { Native } from "../../../../transports/native/addon.ts"
+import { later } from "../../../support/cleanup.ts"
 
 export const KEY = { high: 0xfedc_ba98, low: 0x7654_3210 }
 /** Header, and the head of the packet's one frame. */

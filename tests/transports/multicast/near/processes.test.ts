@@ -1,13 +1,13 @@
 import assert from "node:assert/strict"
 import fs from "node:fs"
-import { Publisher, Subscriber } from "../../../index.ts"
-import { loadNative, nativeStatus } from "../../../transports/native/native.ts"
-import { closesAfterEach, later } from "../../support/cleanup.ts"
-import { freeMulticastPort } from "../../support/multicast.ts"
-import type { Program } from "../../support/processes.ts"
-import { multicastWorks } from "../../support/udp.ts"
-import { pass, until } from "../../support/wait.ts"
-import { endOf, shares, startBus, startReceiver, startSender, startSpy } from "./near-programs.ts"
+import { Publisher, Subscriber } from "../../../../index.ts"
+import { loadNative, nativeStatus } from "../../../../transports/native/native.ts"
+import { closesAfterEach, later } from "../../../support/cleanup.ts"
+import { freeMulticastPort } from "../../../support/multicast.ts"
+import type { Program } from "../../../support/processes.ts"
+import { multicastWorks } from "../../../support/udp.ts"
+import { pass, until } from "../../../support/wait.ts"
+import { endOf, shares, startBus, startReceiver, startSender, startSpy } from "./programs.ts"
 
 const GROUP = `239.255.${1 + Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`
 

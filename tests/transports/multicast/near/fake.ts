@@ -1,4 +1,4 @@
-import type { Native, PeerCredentials } from "../../../transports/native/addon.ts"
+import type { Native, PeerCredentials } from "../../../../transports/native/addon.ts"
 
 /** A memory file: those that have it, and whether its descriptor is open. */
 interface Shared {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict"
-import { MachineMemory } from "./near-memory.ts"
-import type { NearScenario } from "./near-plans.ts"
-import type { NearProcess } from "./near-process.ts"
-import { NearWorld } from "./near-world.ts"
+import { MachineMemory } from "./machine-memory.ts"
+import type { NearScenario } from "./plans.ts"
+import type { NearProcess } from "./process.ts"
+import { NearWorld } from "./world.ts"
 
 /** Beyond what flow control, repairs and time-outs may take: then something waits for ever (virtual milliseconds). */
 const PATIENCE = 60_000

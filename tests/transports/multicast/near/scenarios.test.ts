@@ -1,9 +1,9 @@
 import assert from "node:assert/strict"
-import { loadNative } from "../../../transports/native/native.ts"
-import { SeededRandom } from "../../../transports/simulated/random.ts"
-import { MachineMemory } from "./near-memory.ts"
-import { IDLE, makeCrowd, makeNearScenario, makeOverrun, type NearScenario } from "./near-plans.ts"
-import { type Outcome, playNear } from "./near-run.ts"
+import { loadNative } from "../../../../transports/native/native.ts"
+import { SeededRandom } from "../../../../transports/simulated/random.ts"
+import { MachineMemory } from "./machine-memory.ts"
+import { IDLE, makeCrowd, makeNearScenario, makeOverrun, type NearScenario } from "./plans.ts"
+import { type Outcome, playNear } from "./run.ts"
 
 /** How many of a run of `npm test`; HEDDLE_SCENARIOS says another number. */
 const SCENARIOS = Number(process.env.HEDDLE_SCENARIOS ?? 200)

@@ -1,11 +1,11 @@
 /** Publishes as fast as it can until it is ended, and writes to its few chunks again and again, whoever reads there. */
 import { parentPort, workerData } from "node:worker_threads"
-import { CHUNK, PROGRESS, slotAt } from "../../../transports/multicast/near/layout.ts"
-import { NearWriter } from "../../../transports/multicast/near/writer.ts"
-import { loadNative } from "../../../transports/native/native.ts"
-import { Random } from "../../support/random.ts"
-import { KEY } from "./near-fixtures.ts"
-import { lengthOf, nap } from "./near-words.ts"
+import { CHUNK, PROGRESS, slotAt } from "../../../../transports/multicast/near/layout.ts"
+import { NearWriter } from "../../../../transports/multicast/near/writer.ts"
+import { loadNative } from "../../../../transports/native/native.ts"
+import { Random } from "../../../support/random.ts"
+import { KEY } from "./fixtures.ts"
+import { lengthOf, nap } from "./words.ts"
 
 /** Packets that the reader may be behind before it is waited for, if it is; and how often, at most. */
 const BEHIND = 64

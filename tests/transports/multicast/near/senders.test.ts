@@ -1,12 +1,12 @@
 import assert from "node:assert/strict"
-import { bellOf, nearOf } from "../../../transports/multicast/near/packets.ts"
-import { EOS, HEADER, HEARTBEAT, putStart, putU48 } from "../../../transports/multicast/wire.ts"
-import type { Native } from "../../../transports/native/addon.ts"
-import { closesAfterEach } from "../../support/cleanup.ts"
-import { describeNative } from "../native/addon-fixtures.ts"
-import { FakeNative } from "./near-fake.ts"
-import { encode, KEY, LEAST, Publisher } from "./near-fixtures.ts"
-import { Listener, SOURCE } from "./near-listener.ts"
+import { bellOf, nearOf } from "../../../../transports/multicast/near/packets.ts"
+import { EOS, HEADER, HEARTBEAT, putStart, putU48 } from "../../../../transports/multicast/wire.ts"
+import type { Native } from "../../../../transports/native/addon.ts"
+import { closesAfterEach } from "../../../support/cleanup.ts"
+import { describeNative } from "../../native/addon-fixtures.ts"
+import { FakeNative } from "./fake.ts"
+import { encode, KEY, LEAST, Publisher } from "./fixtures.ts"
+import { Listener, SOURCE } from "./listener.ts"
 
 const BELL = bellOf(KEY)
 

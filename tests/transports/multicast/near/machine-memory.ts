@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import type { Native } from "../../../transports/native/addon.ts"
+import type { Native } from "../../../../transports/native/addon.ts"
 
 /** When the system does not give a process what it asks for. */
 export interface Refusals {

@@ -1,7 +1,7 @@
 import fs from "node:fs"
-import { Program } from "../../support/processes.ts"
+import { Program } from "../../../support/processes.ts"
 
-const INDEX = new URL("../../../index.js", import.meta.url).href
+const INDEX = new URL("../../../../index.js", import.meta.url).href
 
 /** Messages are name of the sender, number, body; a body follows from its number. */
 const HEAD = `

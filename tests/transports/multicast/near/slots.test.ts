@@ -1,9 +1,14 @@
 import assert from "node:assert/strict"
-import { GroupReceiver, GroupSender, type InboundSession, type Receiver } from "../../../transports/multicast/engine.ts"
-import { NearMembers } from "../../../transports/multicast/near/members.ts"
-import { keyOf, readNear } from "../../../transports/multicast/near/packets.ts"
-import { NearReader, type Place } from "../../../transports/multicast/near/reader.ts"
-import { NearSenders } from "../../../transports/multicast/near/senders.ts"
+import {
+  GroupReceiver,
+  GroupSender,
+  type InboundSession,
+  type Receiver,
+} from "../../../../transports/multicast/engine.ts"
+import { NearMembers } from "../../../../transports/multicast/near/members.ts"
+import { keyOf, readNear } from "../../../../transports/multicast/near/packets.ts"
+import { NearReader, type Place } from "../../../../transports/multicast/near/reader.ts"
+import { NearSenders } from "../../../../transports/multicast/near/senders.ts"
 import {
   BELL,
   blockFlags,
@@ -20,10 +25,10 @@ import {
   putU48,
   sessionKey,
   writeReport,
-} from "../../../transports/multicast/wire.ts"
-import { loadNative } from "../../../transports/native/native.ts"
-import { closesAfterEach, later } from "../../support/cleanup.ts"
-import { until } from "../../support/wait.ts"
+} from "../../../../transports/multicast/wire.ts"
+import { loadNative } from "../../../../transports/native/native.ts"
+import { closesAfterEach, later } from "../../../support/cleanup.ts"
+import { until } from "../../../support/wait.ts"
 
 const SESSION = "0123456789abcdef"
 const KEY = sessionKey(SESSION)
