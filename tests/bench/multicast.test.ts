@@ -36,7 +36,7 @@ describe("bench: multicast", () => {
     assert.deepEqual(header.failures, [])
     assert.deepEqual(
       rows.map(({ peer, metric }) => `${peer} ${metric}`),
-      ["multicast", "tcp", "tcp push"].flatMap(way =>
+      ["multicast", "multicast datagrams", "tcp", "tcp push"].flatMap(way =>
         ["messages", "sender cpu", "missing"].map(metric => `heddle (${way}) ${metric}`),
       ),
     )
