@@ -45,9 +45,10 @@ class MulticastScenario implements Scenario {
   async open(who: Contestant, size: number, settings: Settings): Promise<Session> {
     const group = await Group.open(who, size, this.receivers, null)
     try {
+      await group.burst(WARM)
+      // Behind the warm-up, which is four times as slow: rounds would be a quarter of what was asked for.
       const wanted = await calibrate(settings.seconds, LEAST, MOST, async n => (await group.burst(n)).seconds)
       const count = Math.max(LEAST, wanted)
-      await group.burst(WARM)
       return {
         async round() {
           const { seconds, cpu, missing } = await group.burst(count)
