@@ -82,7 +82,9 @@ describe("heddle bridge, with Kafka", () => {
     const bridge = run("bridge", "--config", file)
     await bridge.prints("out is running")
     await bridge.prints("in is running")
-    const sub = run("sub", "--fabric", "shop", "stored.>", "--count", "3")
+    const sub = run("sub", "--fabric", "shop", "stored.>", "--count", "3", "--verbose")
+    // What comes back before it is there nobody keeps for it.
+    await sub.prints("joined shop")
     await run("pub", "--fabric", "shop", "--wait", "1", "orders.a", "1", "2", "3").ends(0)
     await sub.ends(0)
     const status = await ask("status", "out").ends(0)

@@ -12,6 +12,7 @@ import {
   BridgeProcess,
   type Config,
   compare,
+  countOf,
   PublisherProcess,
   placeOf,
   sinkFile,
@@ -109,7 +110,8 @@ describe("faults: a bridge that is killed, with Kafka", function () {
     await Promise.all(publishers.map(one => one.stop()))
     const reports = await Promise.all(publishers.map(one => one.settled()))
     await last.comesTo(({ waiting }) => waiting === 0)
-    const records = await readAll(driver, topic)
+    const least = reports.reduce((sum, report) => sum + countOf(report), 0)
+    const records = await readAll(driver, topic, least)
     for (const [i, prefix] of ["stored", "spooled"].entries()) {
       const report = reports[i]
       const acknowledged = acknowledgedBy(report)

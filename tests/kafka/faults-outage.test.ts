@@ -133,7 +133,7 @@ describe("faults: a broker that stands still or dies, and a full disk", function
         const { received, full, missed } = after.counters
         assert.equal(received + full, 8_000 + count)
         assert.equal(missed, 0)
-        const records = await readAll(driver, topic)
+        const records = await readAll(driver, topic, acknowledged.length + received)
         const own = (prefix: string) => records.filter(one => one.key?.toString().startsWith(prefix))
         const promises = { once: guarantee === "exactly-once", inOrder: true }
         compare(own("orders"), acknowledged, promises)
@@ -204,8 +204,8 @@ describe("faults: a broker that stands still or dies, and a full disk", function
       await durable.publish(100)
       const last = await durable.settled()
       await out.comesTo(one => one.waiting === 0)
-      const records = await readAll(driver, topic)
       const acknowledged = acknowledgedBy(last)
+      const records = await readAll(driver, topic, acknowledged.length)
       const own = (prefix: string) => records.filter(one => one.key?.toString().startsWith(prefix))
       const after = await out.report()
       const lost = sumOf(after, "heddle_bridge_dropped_records_total", { reason: "spool-oldest" })

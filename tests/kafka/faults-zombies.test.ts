@@ -90,7 +90,7 @@ describe("faults: two instances, one of them a zombie", function () {
         await stored.stop()
         const reports = [await stored.settled(), await spooled.settled()]
         for (const one of instances) await one.comesTo(({ waiting, state }) => waiting === 0 && state === "running")
-        const records = await readAll(driver, topic)
+        const records = await readAll(driver, topic, countOf(reports[0]) + countOf(reports[1]))
         for (const [i, prefix] of ["stored", "spooled"].entries()) {
           assert.deepEqual(reports[i].refused, {})
           const acknowledged = acknowledgedBy(reports[i])
@@ -127,6 +127,6 @@ describe("faults: two instances, one of them a zombie", function () {
     const report = await publisher.settled()
     assert.deepEqual(report.refused, {})
     assert.equal(countOf(report), report.published)
-    compare(await readAll(driver, topic), acknowledgedBy(report), { once: true, inOrder: true })
+    compare(await readAll(driver, topic, countOf(report)), acknowledgedBy(report), { once: true, inOrder: true })
   })
 })
