@@ -78,12 +78,12 @@ const PRINTS: Record<string, readonly RegExp[]> = {
     /^event +all accepted +0 of 20$/,
     /^tasks +all accepted +20 of 20$/,
   ],
-  // Who lost a process for the whole part would lose more than three digits.
+  // Who lost a process for the whole part would lose more than four digits; on a busy machine a thousand wait at one worker.
   "fabric-demo/main": [
     /^FORM +6 processes/,
     /^LOSE +worker 2 was killed/,
     /^RECOVER +worker 2 is back/,
-    /^ +\d{1,3} lost .* 0 handled twice$/,
+    /^ +\d{1,4} lost .* 0 handled twice$/,
     /^tasks +(\d+) pushed, \1 done/,
     /^requests +[\d,]+ answered/,
   ],
