@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto"
 import { machineClock } from "../../../../transports/multicast/clock.ts"
 import { MulticastTransport } from "../../../../transports/multicast/transport.ts"
 import { BELL, NEAR } from "../../../../transports/multicast/wire.ts"
-import { loadNative } from "../../../../transports/native/native.ts"
+import { loadNative, nativeStatus } from "../../../../transports/native/native.ts"
 import { openPort } from "../../../../transports/udp/open-port.ts"
 import type { DatagramPort, DatagramReader, PortOptions } from "../../../../transports/udp/port.ts"
 import { closesAfterEach } from "../../../support/cleanup.ts"
@@ -84,7 +84,9 @@ describe("Members of a multicast group that share memory", () => {
   closesAfterEach()
 
   before(async function () {
-    if (loadNative() === null || !(await multicastWorks(GROUP))) this.skip()
+    if (loadNative() !== null && (await multicastWorks(GROUP))) return
+    console.log(`      skipped: ${nativeStatus().reason || `this machine carries no multicast to ${GROUP} on lo`}`)
+    this.skip()
   })
 
   async function group(count: number): Promise<{

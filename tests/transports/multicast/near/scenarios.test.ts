@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { loadNative } from "../../../../transports/native/native.ts"
+import { loadNative, nativeStatus } from "../../../../transports/native/native.ts"
 import { SeededRandom } from "../../../../transports/simulated/random.ts"
 import { MachineMemory } from "./machine-memory.ts"
 import { IDLE, makeCrowd, makeNearScenario, makeOverrun, type NearScenario } from "./plans.ts"
@@ -37,7 +37,10 @@ describe("Members of a group on one machine, simulated", () => {
 
   it("the same with memory of the native addon", async function () {
     const native = loadNative()
-    if (native === null) this.skip()
+    if (native === null) {
+      console.log(`      skipped: ${nativeStatus().reason}`)
+      this.skip()
+    }
     this.timeout(0)
     for (const seed of seeds(SCENARIOS / 20)) await attempt(makeNearScenario(seed), new MachineMemory(native))
   })

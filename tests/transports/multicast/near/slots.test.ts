@@ -26,7 +26,7 @@ import {
   sessionKey,
   writeReport,
 } from "../../../../transports/multicast/wire.ts"
-import { loadNative } from "../../../../transports/native/native.ts"
+import { loadNative, nativeStatus } from "../../../../transports/native/native.ts"
 import { closesAfterEach, later } from "../../../support/cleanup.ts"
 import { until } from "../../../support/wait.ts"
 
@@ -144,7 +144,9 @@ describe("Slots of shared memory", () => {
   closesAfterEach()
 
   before(function () {
-    if (loadNative() === null) this.skip()
+    if (loadNative() !== null) return
+    console.log(`      skipped: ${nativeStatus().reason}`)
+    this.skip()
   })
 
   it("who gave its slot back does not read, and is offered another", () => {
